@@ -1,0 +1,1 @@
+"""The `quarry` command: one module per group of commands, no logic of their own."""

@@ -1,0 +1,1 @@
+"""Graders: from a completion to a verdict, one module per kind of answer."""

@@ -1,0 +1,1 @@
+"""Engines that generate completions and capture hidden states; `engine` is the contract."""

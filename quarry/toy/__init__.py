@@ -1,0 +1,1 @@
+"""Toy benchmarks and toy models, made from a seed, so that the real pipeline runs anywhere."""
