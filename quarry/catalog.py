@@ -175,14 +175,10 @@ class Catalog(_Entry):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Catalog:
+        formats = {"gsm8k", "humaneval", "logiqa", "mbpp"}
         for task, spec in self.benchmarks.items():
             source = spec.exemplars.task or task
-            if source not in self.benchmarks and source not in {
-                "gsm8k",
-                "humaneval",
-                "logiqa",
-                "mbpp",
-            }:
+            if source not in self.benchmarks and source not in formats:
                 raise ValueError(f"benchmarks.{task}.exemplars.task names no benchmark: {source!r}")
             if source == task and spec.exemplars.split == spec.split and any(self.shots):
                 raise ValueError(
@@ -241,16 +237,16 @@ def load_catalog(path: Path) -> Catalog:
     """Read and validate a catalog file.
 
     Raises:
-        CatalogError: the file is missing, is no YAML, or a value is wrong; all wrong keys are named.
+        CatalogError: the file is missing, no YAML, or has wrong values; all of them are named.
     """
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise CatalogError(
             "A catalog can't be read",
             where=str(path),
-            expected="a YAML file",
-            got=error.strerror or str(error),
+            expected="a YAML file in UTF-8",
+            got=str(error),
             fix="name an existing catalog, such as catalog/demo.yaml",
         ) from error
     except yaml.YAMLError as error:

@@ -1,0 +1,1 @@
+"""The wording of prompts, by source format and prompt style."""
