@@ -1,1 +1,1 @@
-"""assets"""
+"""Assets: short bodies by group, their identities in `specs`, their partitions in `partitions`."""

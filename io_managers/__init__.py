@@ -1,1 +1,1 @@
-"""io_managers"""
+"""IO managers: path and metadata here, bytes in the core."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from quarry.benchmarks.draw import draw_samples
-from quarry.benchmarks.exemplars import choose_exemplars
+from quarry.benchmarks.exemplars import choose_exemplars, without_graded_questions
 from quarry.benchmarks.source import BenchmarkSource
 from quarry.benchmarks.stubs import stub_exemplars
 from quarry.catalog import BenchmarkSpec, Catalog
@@ -63,7 +63,9 @@ def draw_benchmark(
     graded = source.load(spec.format, spec.split)
     exemplars: list[Sample] = []
     if n_shot:
-        candidates = _exemplar_candidates(catalog, task, spec, source)
+        candidates = without_graded_questions(
+            _exemplar_candidates(catalog, task, spec, source), graded
+        )
         exemplars = choose_exemplars(candidates, n_shot, catalog.seed)
     return BenchmarkSet(
         task=task,

@@ -33,6 +33,17 @@ def choose_exemplars(samples: Sequence[Sample], n: int, seed: int) -> list[Sampl
     return draw_samples(samples, n, seed)
 
 
+def without_graded_questions(
+    candidates: Iterable[Sample], graded: Iterable[Sample]
+) -> list[Sample]:
+    """The candidates whose question is not, up to case and spacing, that of a graded sample.
+
+    Public train and test splits do share a question now and then; such a candidate is passed over.
+    """
+    questions = {_folded(sample.input) for sample in graded}
+    return [sample for sample in candidates if _folded(sample.input) not in questions]
+
+
 def check_exemplars(exemplars: Iterable[Sample], graded: Iterable[Sample]) -> list[Finding]:
     """One finding for every exemplar that is graded too, or that is of a graded split.
 

@@ -1,0 +1,45 @@
+# Every target does the set-up it needs. `make demo` is the place to start.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo ui check test bench clean
+
+help:
+	@echo "make demo   train toy models, collect and label the whole grid, print the audit (minutes)"
+	@echo "make ui     open the Dagster UI on it"
+	@echo "make test   run the tests"
+	@echo "make check  format, lint, types, import rules"
+	@echo "make bench  performance comparisons"
+	@echo "make clean  delete the demo's data; the virtual environment stays"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(0 if ok else "quarry needs Python 3.11, 3.12 or 3.13, this is " + sys.version.split()[0] + ": name another with make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python has no venv module: install it with: apt-get install python3-venv"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[dev]"
+	@touch $(STAMP)
+
+demo: setup
+	$(BIN)/quarry demo
+
+ui: setup
+	$(BIN)/quarry ui
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+test: setup
+	$(BIN)/pytest -n auto
+
+bench: setup
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .quarry

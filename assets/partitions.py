@@ -1,0 +1,35 @@
+"""Partitions: the grid of model x benchmark, and its two dimensions alone.
+
+Dimension names never change: they are part of every partition key.
+"""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from quarry.catalog import Catalog
+from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey, benchmark_name
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The partitions of one catalog."""
+
+    models: dg.StaticPartitionsDefinition
+    benchmarks: dg.StaticPartitionsDefinition
+    cells: dg.MultiPartitionsDefinition
+
+
+def build_grid(catalog: Catalog) -> Grid:
+    """The grid of a catalog: every model with every task in every shot setting."""
+    models = dg.StaticPartitionsDefinition(list(catalog.models))
+    benchmarks = dg.StaticPartitionsDefinition(
+        [benchmark_name(task, n_shot) for n_shot in catalog.shots for task in catalog.benchmarks]
+    )
+    cells = dg.MultiPartitionsDefinition({MODEL_DIMENSION: models, BENCHMARK_DIMENSION: benchmarks})
+    return Grid(models, benchmarks, cells)
+
+
+def cell_of(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> TrajectoryKey:
+    """The cell that a run works on."""
+    return TrajectoryKey.from_partition(str(context.partition_key))

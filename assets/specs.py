@@ -1,0 +1,130 @@
+"""Identity of every asset, declared once: key, group, kinds, owners, description, version, storage.
+
+Bodies take what is here; a test compares this table with the loaded graph.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from quarry.grading.grader import labels_code_version
+
+from quarry.benchmarks.benchmark_set import DRAW_VERSION
+from quarry.collection import COLLECTION_VERSION
+from quarry.trajectory.layout import FORMAT_VERSION
+
+OWNERS = ("team:research-data",)
+
+
+@dataclass(frozen=True)
+class AssetIdentity:
+    """What an asset is called, where it is shown and how it is stored.
+
+    Args:
+        name: asset key of one part, a plural noun.
+        group: group in the UI.
+        description: Markdown, shown on the asset's page.
+        kinds: at most three icons.
+        code_version: raised when the code would make other content from the same input.
+        io_manager_key: how the value is stored; None where the body publishes files itself.
+        pool: concurrency pool that its steps wait for.
+        tags: for filtering in the UI.
+    """
+
+    name: str
+    group: str
+    description: str
+    kinds: tuple[str, ...]
+    code_version: str
+    io_manager_key: str | None = None
+    pool: str | None = None
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+
+    def asset(self, **arguments: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+        """`dg.asset` with this identity; `arguments` are partitions, dependencies and the like."""
+        return dg.asset(
+            name=self.name,
+            group_name=self.group,
+            description=self.description,
+            kinds=set(self.kinds),
+            code_version=self.code_version,
+            owners=list(OWNERS),
+            io_manager_key=self.io_manager_key,
+            pool=self.pool,
+            tags=self.tags,
+            **arguments,
+        )
+
+
+BENCHMARK_SAMPLES = AssetIdentity(
+    name="benchmark_samples",
+    group="sources",
+    description="The samples drawn from a benchmark and the exemplars shown with them, one "
+    "partition for each task and shot setting. Drawn by hash of seed and sample id: the same "
+    "samples whatever the order of the source, and still there when more are drawn.",
+    kinds=("parquet", "huggingface"),
+    code_version=DRAW_VERSION,
+    io_manager_key="parquet",
+)
+
+MODEL_CHECKPOINTS = AssetIdentity(
+    name="model_checkpoints",
+    group="models",
+    description="The models of the catalog. Toy models are trained here, within minutes on a CPU; "
+    "models from the hub or a directory are external and only shown.",
+    kinds=("pytorch", "huggingface"),
+    code_version="1",
+)
+
+TRAJECTORIES = AssetIdentity(
+    name="trajectories",
+    group="trajectories",
+    description="Hidden states of chosen layers for every token of prompt and output, with the "
+    "generated text: one HDF5 file for each model and benchmark. Immutable; verified before it "
+    "is published. Materialise with `verify_only: true` to mark a partition failed whose file "
+    "has gone bad, so that a backfill of missing and failed partitions collects it again.",
+    kinds=("hdf5", "pytorch"),
+    code_version=f"{COLLECTION_VERSION}-format{FORMAT_VERSION}",
+    io_manager_key="hdf5",
+    pool="gpu",
+)
+
+CORRECTNESS_LABELS = AssetIdentity(
+    name="correctness_labels",
+    group="labels",
+    description="One verdict a sample, from the stored outputs: correct, incorrect, no_answer, "
+    "truncated, timeout or error, with the answer found and the evidence. A new grader version "
+    "makes labels stale, never trajectories.",
+    kinds=("parquet",),
+    code_version=labels_code_version(),
+    io_manager_key="parquet",
+)
+
+LABELLED_TRAJECTORIES = AssetIdentity(
+    name="labelled_trajectories",
+    group="labels",
+    description="A small HDF5 view with the six datasets that notebooks read: fresh "
+    "`is_correct`, and links to the big file, so that relabelling never rewrites gigabytes.",
+    kinds=("hdf5",),
+    code_version="1",
+    io_manager_key="hdf5_view",
+)
+
+COLLECTION_AUDIT = AssetIdentity(
+    name="collection_audit",
+    group="audit",
+    description="The state of every cell of the grid, which files H1 (within one task) and H2 "
+    "(across tasks) analyses can use, and what to do next, with priority and hours.",
+    kinds=("markdown", "csv"),
+    code_version="1",
+)
+
+ALL = (
+    BENCHMARK_SAMPLES,
+    MODEL_CHECKPOINTS,
+    TRAJECTORIES,
+    CORRECTNESS_LABELS,
+    LABELLED_TRAJECTORIES,
+    COLLECTION_AUDIT,
+)

@@ -1,0 +1,67 @@
+"""Trajectories: the hidden states and outputs of one model on one benchmark."""
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from assets.metadata import trajectory_metadata
+from assets.partitions import Grid, cell_of
+from assets.specs import MODEL_CHECKPOINTS, TRAJECTORIES
+from quarry.benchmarks.benchmark_set import from_frame
+from quarry.collection import collect, expected_file
+from quarry.trajectory.published import PublishedFile, require_published
+from quarry.trajectory.staging import StagedFile
+from resources.catalog import CatalogResource
+from resources.engines import EngineResource
+from resources.failures import permanent_failures
+from resources.files import FilesResource
+
+
+class CollectionConfig(dg.Config):
+    """`verify_only` examines the existing file and fails the partition if it is bad."""
+
+    verify_only: bool = False
+
+
+def build_trajectories(grid: Grid) -> dg.AssetsDefinition:
+    """The asset of trajectory files, one partition a cell of the grid."""
+
+    @TRAJECTORIES.asset(
+        partitions_def=grid.cells,
+        deps=[MODEL_CHECKPOINTS.name],
+    )
+    def trajectories(
+        context: dg.AssetExecutionContext,
+        config: CollectionConfig,
+        benchmark_samples: pd.DataFrame,
+        catalog: CatalogResource,
+        engines: EngineResource,
+        files: FilesResource,
+    ) -> dg.Output[Any]:
+        key, entries, directory = cell_of(context), catalog.load(), files.open()
+        with permanent_failures():
+            if config.verify_only:
+                published = require_published(
+                    directory.trajectory(key), expected_file(entries, key)
+                )
+                return _output(published, {})
+            with engines.open(entries, key.model, directory) as engine:
+                staged = collect(
+                    key,
+                    entries,
+                    from_frame(benchmark_samples),
+                    engine,
+                    directory.root,
+                    log=context.log.info,
+                )
+            limit = entries.generation_of(key.task).max_new_tokens
+            return _output(staged, trajectory_metadata(key, staged, limit))
+
+    return trajectories
+
+
+def _output(file: StagedFile | PublishedFile, metadata: dict[str, Any]) -> dg.Output:
+    """A file with its data version: the digest of its content, whatever its container."""
+    version = dg.DataVersion(file.manifest.content_digest)
+    return dg.Output(file, data_version=version, metadata=metadata)

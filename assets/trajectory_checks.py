@@ -1,0 +1,123 @@
+"""Checks on trajectories: one verdict a cell and check, and one check that rolls the grid up.
+
+Rules live in `quarry.trajectory`; here a report becomes results. One step examines a file once and
+answers all selected checks, since reading a multi-gigabyte file is the cost.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.partitioned_checks import (
+    CheckIdentity,
+    check_results,
+    check_specs,
+    grid_state,
+    selected_checks,
+)
+from assets.partitions import Grid, cell_of
+from assets.specs import TRAJECTORIES
+from quarry.collection import expected_file
+from quarry.trajectory.verification import verify
+from resources.catalog import CatalogResource
+from resources.files import FilesResource
+
+INTEGRITY_CHECKS = (
+    CheckIdentity(
+        "file_complete",
+        "The file exists, opens, is as long as its own header and its manifest say.",
+        is_blocking=True,
+    ),
+    CheckIdentity(
+        "layout_valid",
+        "Datasets, shapes, dtypes, attributes and the chunk map are as the format demands, and "
+        "the file belongs to this partition.",
+        is_blocking=True,
+    ),
+    CheckIdentity(
+        "chunks_intact",
+        "Every byte is what was published: digests of the file, its datasets and its samples.",
+        is_blocking=True,
+    ),
+    CheckIdentity(
+        "activations_sane",
+        "Hidden states are finite, nowhere all zero inside the valid length, and start with no "
+        "padding.",
+        is_blocking=True,
+    ),
+    CheckIdentity(
+        "lengths_plausible",
+        "Lengths agree with prompts and outputs, are not constant and not all at the cap; no "
+        "question was cut off.",
+        is_blocking=True,
+    ),
+    CheckIdentity(
+        "rows_complete",
+        "Every row is a real sample: no phantom rows, no rows of errors, no duplicates.",
+        is_blocking=True,
+    ),
+)
+NAMES = tuple(check.name for check in INTEGRITY_CHECKS)
+ROLL_UP = "all_partitions_intact"
+
+
+def build_trajectory_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
+    """The partitioned integrity checks and their roll-up."""
+
+    @dg.multi_asset_check(
+        name="trajectory_integrity",
+        specs=check_specs(TRAJECTORIES.name, INTEGRITY_CHECKS, grid.cells),
+        can_subset=True,
+        pool="disk_scan",
+    )
+    def trajectory_integrity(
+        context: dg.AssetCheckExecutionContext, catalog: CatalogResource, files: FilesResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        key = cell_of(context.op_execution_context)
+        path = files.open().trajectory(key)
+        report = verify(path, level="full", expected=expected_file(catalog.load(), key))
+        names = selected_checks(context, NAMES)
+        yield from check_results(
+            TRAJECTORIES.name, names, report.findings, report.facts, report.checks_run
+        )
+
+    @dg.asset_check(
+        asset=TRAJECTORIES.name,
+        name=ROLL_UP,
+        description="Every materialised partition passes every integrity check. Turns the node "
+        "red when one cell of the grid is bad: the asset's own health shows the last check only.",
+    )
+    def all_partitions_intact(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        state = grid_state(context.instance, TRAJECTORIES.name, NAMES, grid.cells)
+        return dg.AssetCheckResult(
+            passed=state.is_intact,
+            description=None if state.is_intact else _advice(len(state.failed)),
+            metadata={
+                "failed_partitions": len(state.failed),
+                "unverified_partitions": len(state.unverified),
+                "partitions": _table(state.failed, state.unverified),
+            },
+        )
+
+    return [trajectory_integrity, all_partitions_intact]
+
+
+def _advice(failed: int) -> str:
+    """What to do, in a sentence."""
+    if failed:
+        return f"{failed} partitions are damaged or missing: backfill failed and missing partitions"
+    return "Some partitions were never verified: run their checks"
+
+
+def _table(failed: dict[str, list[str]], unverified: dict[str, list[str]]) -> dg.TableMetadataValue:
+    """One row for each partition that needs attention."""
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord({"partition": partition, "state": state, "checks": ", ".join(checks)})
+            for state, partitions in (("failed", failed), ("unverified", unverified))
+            for partition, checks in partitions.items()
+        ],
+        schema=dg.TableSchema(
+            columns=[dg.TableColumn(name, "string") for name in ("partition", "state", "checks")]
+        ),
+    )

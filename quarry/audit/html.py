@@ -1,0 +1,172 @@
+"""The audit as one self-contained HTML file: no script, no font, no image, no network.
+
+Only structure and words live here; colours and layout are in `html_style`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from quarry.audit.cell import AuditCell
+from quarry.audit.html_style import STYLE
+from quarry.audit.plan import PlanRow
+from quarry.audit.report import Audit
+from quarry.audit.tables import task_set_text, transfer_set_text
+from quarry.findings import Finding
+
+FINDINGS_SHOWN = 20
+"""Findings shown per cell: a file of 500 bad rows would otherwise make a page of megabytes."""
+
+
+def html_page(audit: Audit) -> str:
+    """The whole audit as one HTML document."""
+    title = f"Collection audit: {escape(audit.catalog)}"
+    sections = [
+        _summary(audit),
+        *(_grid(audit, n_shot) for n_shot in audit.shots),
+        _usable(audit),
+        _plan(audit.plan),
+        _findings(audit.cells),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<main>\n<h1>{title}</h1>\n" + "\n".join(sections) + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _summary(audit: Audit) -> str:
+    """When, how deeply, and the number of cells by status."""
+    badges = " ".join(
+        f'<span class="badge {status.lower()}">{count} {status}</span>'
+        for status, count in audit.counts.items()
+        if count
+    )
+    bounds = audit.thresholds
+    return (
+        f"<p>{badges}</p>\n"
+        f'<p class="quiet">{len(audit.cells)} cells, examined at level {escape(audit.level)} on '
+        f"{escape(audit.created_at)}. IMBALANCED is under {bounds.min_correct_rate:.0%} or over "
+        f"{bounds.max_correct_rate:.0%} correct.</p>"
+    )
+
+
+def _grid(audit: Audit, n_shot: int) -> str:
+    """The grid of one shot setting."""
+    cells = {(c.key.model, c.key.task): c for c in audit.cells if c.key.n_shot == n_shot}
+    body = [
+        f'<tr><th scope="row">{escape(model)}</th>'
+        + "".join(_grid_cell(cells[model, task]) for task in audit.tasks)
+        + "</tr>"
+        for model in audit.models
+    ]
+    heading = f"{n_shot}-shot"
+    return f"<h2>{heading}</h2>\n{_table(heading, ['Model', *audit.tasks], body)}"
+
+
+def _grid_cell(cell: AuditCell) -> str:
+    """One coloured cell: the status as a word, the rate, the verdicts."""
+    lines = [f"<strong>{cell.status}</strong>"]
+    if cell.correct_rate is not None:
+        lines.append(f"{cell.n_correct}/{cell.n_samples} ({cell.correct_rate:.1%})")
+    if cell.verdicts:
+        others = [f"{n} {v.replace('_', ' ')}" for v, n in cell.verdicts.items() if v != "correct"]
+        lines.append(f"<small>{escape(', '.join(others))}</small>")
+    if cell.note:
+        lines.append(f"<small>{escape(cell.note)}</small>")
+    if cell.findings:
+        anchor = escape(_anchor(cell), quote=True)
+        lines.append(f'<a href="#{anchor}">{_counted(len(cell.findings), "finding")}</a>')
+    return f'<td class="cell {cell.status.lower()}">{"<br>".join(lines)}</td>'
+
+
+def _usable(audit: Audit) -> str:
+    """The H1 and H2 lists."""
+    h1 = [task_set_text(entry, audit.shots) for entry in audit.usable.h1]
+    h2 = [transfer_set_text(entry) for entry in audit.usable.h2]
+    none = ["none: no model has two OK tasks at one shot setting"]
+    return (
+        f"<h2>Usable for H1 (within one task)</h2>\n{_list(h1)}\n"
+        f"<h2>Usable for H2 (across tasks, same model and shots)</h2>\n{_list(h2 or none)}"
+    )
+
+
+def _plan(plan: Sequence[PlanRow]) -> str:
+    """The recollection plan."""
+    if not plan:
+        return "<h2>Recollection plan</h2>\n<p>Nothing to do: every cell is OK.</p>"
+    header = ["Priority", "Issue", "Models", "Action", "GPU hours", "CPU hours", "Reason"]
+    body = [
+        f'<tr><th scope="row"><span class="badge {row.status.lower()}">{row.priority}</span></th>'
+        f"<td>{escape(row.issue)}</td>"
+        f"<td>{escape(', '.join(key.model for key in row.keys))}</td>"
+        f"<td>{escape(row.action)}</td><td>{row.gpu_hours:g}</td><td>{row.cpu_hours:g}</td>"
+        f'<td class="reason">{escape(row.reason)}</td></tr>'
+        for row in plan
+    ]
+    return f"<h2>Recollection plan</h2>\n{_table('Recollection plan', header, body)}"
+
+
+def _findings(cells: Sequence[AuditCell]) -> str:
+    """Every finding with its cure, grouped by cell."""
+    concerned = [cell for cell in cells if cell.findings]
+    if not concerned:
+        return "<h2>Findings</h2>\n<p>None.</p>"
+    return "<h2>Findings</h2>\n" + "\n".join(_findings_of(cell) for cell in concerned)
+
+
+def _findings_of(cell: AuditCell) -> str:
+    """The findings of one cell."""
+    shown = cell.findings[:FINDINGS_SHOWN]
+    more = len(cell.findings) - len(shown)
+    tail = f"<p class='quiet'>and {_counted(more, 'more finding')}</p>" if more else ""
+    return (
+        f'<section id="{escape(_anchor(cell), quote=True)}">\n'
+        f'<h3><span class="badge {cell.status.lower()}">{cell.status}</span> '
+        f"{cell.key.n_shot}-shot {escape(cell.key.model)}, {escape(cell.key.task)}</h3>\n"
+        f'<p class="quiet">{escape(str(cell.key.trajectory_path))}</p>\n'
+        + "\n".join(map(_finding, shown))
+        + f"{tail}\n</section>"
+    )
+
+
+def _finding(finding: Finding) -> str:
+    """One finding: the defect, where it is, what to do."""
+    parts = {
+        "where": finding.where,
+        "expected": finding.expected,
+        "got": finding.got,
+        "what to do": finding.cure,
+    }
+    terms = "".join(f"<dt>{term}</dt><dd>{escape(text)}</dd>" for term, text in parts.items())
+    head = f"{escape(finding.what)} <code>{escape(finding.check)}</code> {finding.severity}"
+    return f'<div class="finding"><p><strong>{head}</strong></p><dl>{terms}</dl></div>'
+
+
+def _table(label: str, header: Iterable[str], body: Sequence[str]) -> str:
+    """A table in a frame that scrolls sideways on a narrow screen."""
+    heads = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label, quote=True)}">'
+        f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
+        + "\n".join(body)
+        + "\n</tbody></table></div>"
+    )
+
+
+def _list(entries: Iterable[str]) -> str:
+    """A bullet list."""
+    return "<ul>" + "".join(f"<li>{escape(entry)}</li>" for entry in entries) + "</ul>"
+
+
+def _anchor(cell: AuditCell) -> str:
+    """The id of a cell's findings."""
+    return f"{cell.key.benchmark}.{cell.key.model}"
+
+
+def _counted(count: int, noun: str) -> str:
+    """`1 finding`, `2 findings`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,67 @@
+"""Where a command finds the checkout, the catalog and the data, when the user does not say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quarry.errors import UsageError
+
+CATALOG_VARIABLE = "QUARRY_CATALOG"
+DATA_DIR_VARIABLE = "QUARRY_DATA_DIR"
+MIRROR_VARIABLE = "QUARRY_MIRROR"
+DEFAULT_CATALOG = Path("catalog", "demo.yaml")
+
+
+def find_checkout() -> Path | None:
+    """The checkout that this package is installed from, else the one that we stand in."""
+    installed_from = Path(__file__).resolve().parents[2]
+    for folder in (installed_from, Path.cwd()):
+        if all((folder / name).is_file() for name in ("workspace.yaml", "manage.py")):
+            return folder
+    return None
+
+
+def require_checkout() -> Path:
+    """The checkout.
+
+    Raises:
+        UsageError: there is none, as after an installation from a wheel.
+    """
+    folder = find_checkout()
+    if folder is None:
+        raise UsageError(
+            "This command needs a checkout of quarry",
+            where=str(Path.cwd()),
+            expected="a directory with workspace.yaml and manage.py",
+            got="neither here nor where the package is installed from",
+            fix="clone the repository and call the command inside it",
+        )
+    return folder
+
+
+def catalog_path(given: Path | None) -> Path:
+    """The catalog file: as given, else the demo's, here or in the checkout."""
+    if given is not None:
+        return given
+    checkout = find_checkout()
+    if DEFAULT_CATALOG.is_file() or checkout is None:
+        return DEFAULT_CATALOG
+    return checkout / DEFAULT_CATALOG
+
+
+def data_directory(given: Path | None, catalog_name: str) -> Path:
+    """The data directory: as given, else `.quarry/<catalog>/data` in the checkout or here.
+
+    Raises:
+        UsageError: it does not exist.
+    """
+    folder = given or (find_checkout() or Path()) / ".quarry" / catalog_name / "data"
+    if not folder.is_dir():
+        raise UsageError(
+            "The data directory does not exist",
+            where=str(folder),
+            expected="the directory that holds trajectories/ and labels/",
+            got="a file" if folder.exists() else "no such directory",
+            fix="collect first (`quarry demo`), or name it with --data-dir",
+        )
+    return folder

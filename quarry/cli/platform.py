@@ -1,0 +1,52 @@
+"""Commands that need Dagster: passed on to `manage.py` in the checkout, exit code included.
+
+The core knows no Dagster, so nothing of these commands lives here but their names and help.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import typer
+
+from quarry.cli.locations import require_checkout
+
+COMMANDS = {
+    "demo": "Train the demo models and materialise the whole grid, then print the audit.\n\n"
+    "Example: `quarry demo`",
+    "backfill": "Materialise partitions that are missing, failed or corrupt.\n\n"
+    "Example: `quarry backfill --missing --corrupt --max 4 --dry-run`",
+    "check": "Run the asset checks of all partitions.\n\nExample: `quarry check`",
+    "ui": "Open the Dagster UI on this checkout.\n\nExample: `quarry ui`",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add one command per entry of `COMMANDS`; `--help` is answered by manage.py."""
+    settings = {
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": list[str](),
+    }
+    for name, text in COMMANDS.items():
+        app.command(name, help=text, context_settings=settings, rich_help_panel="Platform")(
+            _pass_on
+        )
+
+
+def _pass_on(context: typer.Context) -> None:
+    """Run `manage.py` with the same command and arguments."""
+    command = [sys.executable, "manage.py", str(context.info_name), *context.args]
+    child = subprocess.Popen(command, cwd=require_checkout())
+    while True:
+        try:
+            raise typer.Exit(_shell_code(child.wait()))
+        except KeyboardInterrupt:
+            # Ctrl-C reaches the child as well; it stops its own runs and then ends
+            continue
+
+
+def _shell_code(code: int) -> int:
+    """The exit code as a shell reports it: 128 + n for a child that signal n ended."""
+    return 128 - code if code < 0 else code

@@ -1,0 +1,174 @@
+"""Collecting one cell of the grid: prompts -> engine -> a staged trajectory file.
+
+Orchestration only; prompts, engines and files have modules of their own. Nothing is published here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from quarry.inference.engine import (
+    CaptureSpec,
+    Completion,
+    GenerationParameters,
+    InferenceEngine,
+    Prompt,
+)
+from quarry.progress import ProgressLog
+from quarry.prompts import build_prompts
+from quarry.trajectory.layout import TrajectoryHeader, TrajectoryRow
+from quarry.trajectory.report import Expected
+from quarry.trajectory.staging import StagedFile, staging_path
+from quarry.trajectory.writer import TrajectoryWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quarry.benchmarks.benchmark_set import BenchmarkSet
+    from quarry.catalog import Catalog, ModelSpec
+    from quarry.keys import TrajectoryKey
+    from quarry.samples import Sample
+
+COLLECTION_VERSION = "1"
+"""Raised when the same model and samples would give other prompts, outputs or states."""
+
+
+@dataclass(frozen=True)
+class CollectionPlan:
+    """All that decides what a cell's file will hold, before anything is generated."""
+
+    key: TrajectoryKey
+    prompts: tuple[Prompt, ...]
+    samples: tuple[Sample, ...]
+    parameters: GenerationParameters
+    capture: CaptureSpec
+    max_seq_len: int
+
+
+def plan_collection(
+    key: TrajectoryKey, catalog: Catalog, benchmark: BenchmarkSet, engine: InferenceEngine
+) -> CollectionPlan:
+    """Build and measure every prompt of a cell.
+
+    Raises:
+        UnknownNameError: model or task is not in the catalog.
+        LeakageError: an exemplar is among the graded samples.
+        PromptTooLongError: a prompt does not fit the context and may not be cut.
+        CatalogError: a layer to capture does not exist.
+    """
+    parameters = catalog.generation_of(key.task)
+    capture = catalog.capture.resolve(engine.n_layers)
+    prompts = build_prompts(
+        benchmark,
+        catalog.benchmark(key.task),
+        catalog.model(key.model).prompt_style,
+        count_tokens=lambda prompt: len(engine.encode(prompt)),
+        context_length=engine.context_length,
+        max_new_tokens=parameters.max_new_tokens,
+    )
+    longest = max(len(engine.encode(prompt)) for prompt in prompts)
+    room = {
+        "prompt": longest,
+        "output": parameters.max_new_tokens,
+        "prompt+output": longest + parameters.max_new_tokens,
+    }
+    return CollectionPlan(
+        key, tuple(prompts), tuple(benchmark.samples), parameters, capture, room[capture.scope]
+    )
+
+
+def collect(
+    key: TrajectoryKey,
+    catalog: Catalog,
+    benchmark: BenchmarkSet,
+    engine: InferenceEngine,
+    data_dir: Path,
+    *,
+    log: Callable[[str], None],
+) -> StagedFile:
+    """Run one cell and leave its file, complete and closed, in the staging directory.
+
+    Args:
+        key: the cell.
+        catalog: models, benchmarks, settings.
+        benchmark: the cell's samples and exemplars.
+        engine: the cell's model, loaded.
+        data_dir: the staging directory lies below it.
+        log: takes progress lines with rate and remaining time.
+
+    Raises:
+        StorageFullError: not enough space; nothing is left behind.
+        QuarryError: see `plan_collection` and the engine's contract.
+    """
+    plan = plan_collection(key, catalog, benchmark, engine)
+    header = _header(plan, catalog, engine)
+    progress = ProgressLog(log, len(plan.prompts), "samples")
+    path = staging_path(data_dir, key)
+    log(f"collecting {key}: {len(plan.prompts)} samples, layers {list(plan.capture.layers)}")
+    with TrajectoryWriter(path, header) as writer:
+        for done, completion in enumerate(
+            engine.run(plan.prompts, plan.parameters, plan.capture), start=1
+        ):
+            writer.append(_row(plan, completion))
+            progress.update(done)
+        return writer.finish()
+
+
+def _row(plan: CollectionPlan, completion: Completion) -> TrajectoryRow:
+    """The stored row of a completion."""
+    assert completion.hidden_states is not None, "the engine was asked to capture"
+    sample = plan.samples[completion.prompt_index]
+    prompt = plan.prompts[completion.prompt_index]
+    return TrajectoryRow(
+        sample_id=sample.id,
+        prompt=completion.prompt_text,
+        model_output=completion.text,
+        ground_truth=sample.target,
+        hidden_states=completion.hidden_states,
+        prompt_length=len(completion.prompt_token_ids),
+        output_length=len(completion.output_token_ids),
+        token_ids=np.concatenate([completion.prompt_token_ids, completion.output_token_ids]),
+        finish_reason=completion.finish_reason,
+        exemplar_ids=prompt.exemplar_ids,
+    )
+
+
+def _header(plan: CollectionPlan, catalog: Catalog, engine: InferenceEngine) -> TrajectoryHeader:
+    """The file's attributes."""
+    model = catalog.model(plan.key.model)
+    return TrajectoryHeader(
+        model=plan.key.model,
+        model_source=model_source(model),
+        model_revision=model.revision or "",
+        task=plan.key.task,
+        n_shot=plan.key.n_shot,
+        benchmark=plan.key.benchmark,
+        scope=plan.capture.scope,
+        layers=plan.capture.layers,
+        d_model=engine.d_model,
+        max_seq_len=plan.max_seq_len,
+        n_samples=len(plan.prompts),
+        seed=catalog.seed,
+        generation=plan.parameters.as_dict(),
+        prompt_style=model.prompt_style,
+        engine=engine.describe(),
+        code_version=COLLECTION_VERSION,
+        collection_date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def model_source(model: ModelSpec) -> str:
+    """Where a model's weights come from, in one string: `hub:…`, `path:…` or `recipe:…`."""
+    if model.hub_id is not None:
+        return f"hub:{model.hub_id}"
+    return f"recipe:{model.recipe}" if model.recipe is not None else f"path:{model.path}"
+
+
+def expected_file(catalog: Catalog, key: TrajectoryKey) -> Expected:
+    """What the file of a cell must be: catches a swapped partition and another capture scope."""
+    return Expected.of_key(key, scope=catalog.capture.scope)

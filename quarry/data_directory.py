@@ -1,0 +1,72 @@
+"""`DataDirectory`: where each asset's files lie below one root.
+
+Names and relative paths come from `quarry.keys`; nothing here opens a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from quarry.errors import UnknownNameError
+from quarry.keys import TrajectoryKey, checkpoint_path, samples_path, split_benchmark
+
+_PATHS: dict[str, Callable[[str], PurePosixPath]] = {
+    "benchmark_samples": lambda partition: samples_path(*split_benchmark(partition)),
+    "model_checkpoints": checkpoint_path,
+    "trajectories": lambda partition: TrajectoryKey.from_partition(partition).trajectory_path,
+    "correctness_labels": lambda partition: TrajectoryKey.from_partition(partition).labels_path,
+    "labelled_trajectories": lambda partition: (
+        TrajectoryKey.from_partition(partition).labelled_path
+    ),
+}
+
+
+@dataclass(frozen=True)
+class DataDirectory:
+    """The root below which everything that quarry publishes lies."""
+
+    root: Path
+
+    def path_of(self, asset: str, partition: str) -> Path:
+        """The file or directory of one partition of an asset.
+
+        Raises:
+            UnknownNameError: the asset has no files, or the partition key can't be read.
+        """
+        if asset not in _PATHS:
+            raise UnknownNameError(
+                "An asset has no place in the data directory",
+                where=asset,
+                expected=f"one of {', '.join(_PATHS)}",
+                got=asset,
+                fix="add its path rule to quarry/data_directory.py",
+            )
+        return self.root / _PATHS[asset](partition)
+
+    def trajectory(self, key: TrajectoryKey) -> Path:
+        """The activations of a cell."""
+        return self.root / key.trajectory_path
+
+    def labels(self, key: TrajectoryKey) -> Path:
+        """The verdicts of a cell."""
+        return self.root / key.labels_path
+
+    def labelled(self, key: TrajectoryKey) -> Path:
+        """The small HDF5 view of a cell with fresh labels."""
+        return self.root / key.labelled_path
+
+    def checkpoint(self, model: str) -> Path:
+        """A checkpoint that the platform trained itself."""
+        return self.root / checkpoint_path(model)
+
+    @property
+    def toy_mirror(self) -> Path:
+        """The toy benchmarks in their source formats."""
+        return self.root / "benchmarks"
+
+    @property
+    def audit(self) -> Path:
+        """The latest audit: Markdown, CSV and HTML."""
+        return self.root / "audit"

@@ -1,0 +1,166 @@
+"""`Launcher`: runs assets and checks through Dagster in this process, for the terminal.
+
+Runs land in the same instance as those of the UI and show there. Which cells to run is decided by
+the caller; how a long list is shown lives in `manage.py`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from assets.partitioned_checks import cells_to_mark, partition_tags
+from assets.partitions import Grid
+from assets.specs import BENCHMARK_SAMPLES, COLLECTION_AUDIT, MODEL_CHECKPOINTS, TRAJECTORIES
+from assets.trajectory_checks import NAMES
+from sensors.jobs import COLLECT, LABELS, MARK, ROLL_UP_JOB, VERIFY
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Console logging of in-process runs: the run's own log keeps everything."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run ended.
+
+    Args:
+        partition: what it worked on; empty for unpartitioned runs.
+        is_success: whether every step succeeded.
+        reason: first error, one paragraph; empty on success.
+        run_id: to find the run in the UI.
+    """
+
+    partition: str
+    is_success: bool
+    reason: str
+    run_id: str
+
+
+class Launcher:
+    """Runs parts of the graph one after another in this process.
+
+    Args:
+        defs: the definitions to run.
+        grid: their partitions.
+        instance: the Dagster instance that records the runs.
+    """
+
+    def __init__(self, defs: dg.Definitions, grid: Grid, instance: dg.DagsterInstance) -> None:
+        """Keep what every run needs."""
+        self._defs = defs
+        self._grid = grid
+        self._instance = instance
+
+    def samples(self) -> Iterator[Outcome]:
+        """Materialise the drawn samples of every benchmark."""
+        for partition in self._grid.benchmarks.get_partition_keys():
+            yield self._materialise([BENCHMARK_SAMPLES.name], partition)
+
+    def checkpoints(self) -> Iterator[Outcome]:
+        """Materialise every checkpoint that can be materialised."""
+        if MODEL_CHECKPOINTS.name not in self._materialisable():
+            return
+        for partition in self._grid.models.get_partition_keys():
+            yield self._materialise([MODEL_CHECKPOINTS.name], partition)
+
+    def cells(self, partitions: Sequence[str]) -> Iterator[Outcome]:
+        """Collect, verify and label cells."""
+        for partition in partitions:
+            yield self._run(COLLECT, partition, partition_key=partition)
+
+    def verify(self, partitions: Sequence[str]) -> Iterator[Outcome]:
+        """Run the integrity checks of cells."""
+        for partition in partitions:
+            yield self._run(VERIFY, partition, tags=partition_tags(partition))
+
+    def mark_damaged(self) -> list[str]:
+        """Fail every partition that a check condemned; returns their keys."""
+        cells = cells_to_mark(self._instance, TRAJECTORIES.name, NAMES, self._grid.cells)
+        for partition, _ in cells:
+            self._run(MARK, partition, partition_key=partition)
+        return [partition for partition, _ in cells]
+
+    def roll_up(self) -> Outcome:
+        """Run the check that rolls all cells up."""
+        return self._run(ROLL_UP_JOB, "")
+
+    def audit(self) -> Outcome:
+        """Materialise the audit."""
+        return self._materialise([COLLECTION_AUDIT.name], "")
+
+    def collected(self) -> set[str]:
+        """Partitions of trajectories that were ever materialised."""
+        return self._instance.get_materialized_partitions(dg.AssetKey(TRAJECTORIES.name))
+
+    def unlabelled(self) -> set[str]:
+        """Partitions that lack labels though their trajectories exist."""
+        labelled = self._instance.get_materialized_partitions(dg.AssetKey(LABELS[0]))
+        return self.collected() - labelled
+
+    def failed(self) -> set[str]:
+        """Partitions of trajectories whose last run failed."""
+        statuses = self._instance.get_status_by_partition(
+            dg.AssetKey(TRAJECTORIES.name), self._grid.cells.get_partition_keys(), self._grid.cells
+        )
+        return {
+            key for key, status in (statuses or {}).items() if status and status.value == "FAILED"
+        }
+
+    def _materialisable(self) -> set[str]:
+        graph = self._defs.resolve_asset_graph()
+        return {key.to_user_string() for key in graph.materializable_asset_keys}
+
+    def _materialise(self, assets: list[str], partition: str) -> Outcome:
+        job = self._defs.resolve_implicit_global_asset_job_def()
+        return self._outcome(
+            job.execute_in_process(
+                run_config=QUIET,
+                instance=self._instance,
+                partition_key=partition or None,
+                asset_selection=[dg.AssetKey(name) for name in assets],
+                raise_on_error=False,
+            ),
+            partition,
+        )
+
+    def _run(
+        self,
+        job: str,
+        partition: str,
+        *,
+        partition_key: str | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> Outcome:
+        definition = self._defs.resolve_job_def(job)
+        config = {**QUIET, **(MARK_CONFIG if job == MARK else {})}
+        return self._outcome(
+            definition.execute_in_process(
+                run_config=config,
+                instance=self._instance,
+                partition_key=partition_key,
+                tags=tags,
+                raise_on_error=False,
+            ),
+            partition,
+        )
+
+    @staticmethod
+    def _outcome(result: dg.ExecuteInProcessResult, partition: str) -> Outcome:
+        reasons = [
+            _first_message(event.step_failure_data.error)
+            for event in result.all_events
+            if event.is_step_failure
+        ]
+        return Outcome(partition, result.success, reasons[0] if reasons else "", result.run_id)
+
+
+MARK_CONFIG = {"ops": {TRAJECTORIES.name: {"config": {"verify_only": True}}}}
+
+
+def _first_message(error: object) -> str:
+    """The innermost message of a step's error, without its traceback."""
+    cause = getattr(error, "cause", None)
+    if cause is not None and getattr(error, "cls_name", "") != "Failure":
+        return _first_message(cause)
+    message = str(getattr(error, "message", error)).strip()
+    return message.removeprefix("dagster._core.definitions.events.Failure: ")

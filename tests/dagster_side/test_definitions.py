@@ -1,0 +1,80 @@
+"""The loaded graph is what `assets/specs.py` declares."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.specs import ALL, OWNERS
+from definitions import Deployment, build_defs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ASSET_KEYS = {
+    "benchmark_samples",
+    "model_checkpoints",
+    "trajectories",
+    "correctness_labels",
+    "labelled_trajectories",
+    "collection_audit",
+}
+CHECKS = {
+    "trajectories": {
+        "file_complete",
+        "layout_valid",
+        "chunks_intact",
+        "activations_sane",
+        "lengths_plausible",
+        "rows_complete",
+        "all_partitions_intact",
+    },
+    "correctness_labels": {"class_balance", "graded_share", "agrees_with_references"},
+    "benchmark_samples": {"exemplars_disjoint"},
+}
+
+
+@pytest.fixture(scope="module")
+def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    return build_defs(Deployment(ROOT / "catalog/demo.yaml", tmp_path_factory.mktemp("data")))
+
+
+def test_the_asset_keys_are_the_golden_list(defs: dg.Definitions):
+    keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    assert keys == ASSET_KEYS
+
+
+def test_the_checks_are_the_golden_list(defs: dg.Definitions):
+    found: dict[str, set[str]] = {}
+    for key in defs.resolve_asset_graph().asset_check_keys:
+        found.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
+    assert found == CHECKS
+
+
+@pytest.mark.parametrize("identity", ALL, ids=lambda identity: identity.name)
+def test_every_asset_carries_its_declared_identity(defs: dg.Definitions, identity):
+    node = defs.resolve_asset_graph().get(dg.AssetKey(identity.name))
+    assert node.group_name == identity.group
+    assert node.description == identity.description
+    assert node.code_version == identity.code_version
+    assert list(node.owners) == list(OWNERS)
+    assert set(identity.kinds) <= {tag.removeprefix("dagster/kind/") for tag in node.tags}
+
+
+def test_the_grid_has_a_cell_for_every_model_and_benchmark(defs: dg.Definitions):
+    node = defs.resolve_asset_graph().get(dg.AssetKey("trajectories"))
+    assert node.partitions_def is not None
+    keys = node.partitions_def.get_partition_keys()
+    assert len(keys) == 24
+    assert "gsm8k-8shot|demo_base" in keys
+
+
+def test_no_asset_with_partitioned_checks_has_a_backfill_policy(defs: dg.Definitions):
+    graph = defs.resolve_asset_graph()
+    for key in graph.asset_check_keys:
+        assert graph.get(key.asset_key).backfill_policy is None
+
+
+def test_the_real_catalog_loads_with_external_checkpoints(tmp_path: Path):
+    defs = build_defs(Deployment(ROOT / "catalog/olmo3.yaml", tmp_path))
+    node = defs.resolve_asset_graph().get(dg.AssetKey("model_checkpoints"))
+    assert not node.is_materializable

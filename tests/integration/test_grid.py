@@ -1,0 +1,110 @@
+"""A grid from end to end through Dagster: collected, damaged, found, restored."""
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from assets.partitioned_checks import grid_state
+from assets.trajectory_checks import NAMES
+from quarry.audit.cell import CellStatus
+from quarry.keys import TrajectoryKey
+from tests.integration.small_platform import SmallPlatform, all_succeeded
+
+
+def zero_a_page(platform: SmallPlatform, cell: str) -> None:
+    """Zero 4 KiB inside stored activations; the size stays."""
+    path = platform.file_of(cell)
+    with h5py.File(path) as file:
+        chunk = file["trajectories"].id.get_chunk_info(0)
+    with path.open("r+b") as file:
+        file.seek(chunk.byte_offset + chunk.size // 4)
+        file.write(bytes(4096))
+
+
+def truncate(platform: SmallPlatform, cell: str) -> None:
+    """Cut the last tenth of a file off."""
+    path = platform.file_of(cell)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size * 9 // 10)
+
+
+def test_every_cell_is_collected_verified_and_labelled(platform: SmallPlatform):
+    grid = platform.defs.resolve_assets_def("trajectories").partitions_def
+    assert grid is not None
+    assert len(platform.cells) == 12
+    assert grid_state(platform.instance, "trajectories", NAMES, grid).is_intact
+    assert platform.damaged() == {}
+    assert not platform.launcher.unlabelled()
+
+
+def test_plain_h5py_reads_the_six_datasets_with_the_newest_labels(platform: SmallPlatform):
+    cell = platform.cells[0]
+    key = TrajectoryKey.from_partition(cell)
+    labels = pd.read_parquet(platform.data_dir / key.labels_path)
+    with h5py.File(platform.file_of(cell)) as file:
+        assert file["trajectories"].shape[0] == file["sequence_lengths"].shape[0] == 5
+        assert file["is_correct"][:].tolist() == labels["is_correct"].tolist()
+        assert file["prompts"].asstr()[0].startswith("Question:")
+    with h5py.File(platform.data_dir / key.labelled_path) as view:
+        length = view["sequence_lengths"][0]
+        assert np.isfinite(view["trajectories"][0, :length]).all()
+        assert view["is_correct"].shape == (5,)
+
+
+def test_damage_is_found_marked_and_restored_exactly_where_it_is(platform: SmallPlatform):
+    cut, zeroed, deleted = platform.cells[1], platform.cells[4], platform.cells[7]
+    truncate(platform, cut)
+    zero_a_page(platform, zeroed)
+    platform.file_of(deleted).unlink()
+
+    failed = [o.partition for o in platform.launcher.verify(platform.cells) if not o.is_success]
+    assert set(failed) == {cut, zeroed, deleted}
+    assert platform.damaged() == {
+        cut: CellStatus.CORRUPTED,
+        zeroed: CellStatus.CORRUPTED,
+        deleted: CellStatus.MISSING,
+    }
+    assert set(platform.launcher.mark_damaged()) == {cut, zeroed, deleted}
+    assert platform.launcher.failed() == {cut, zeroed, deleted}
+    assert not platform.launcher.roll_up().is_success or _roll_up_failed(platform)
+
+    all_succeeded(list(platform.launcher.cells(sorted(platform.launcher.failed()))))
+    assert platform.damaged() == {}
+    assert platform.launcher.failed() == set()
+    platform.launcher.roll_up()
+    assert not _roll_up_failed(platform)
+
+
+def _roll_up_failed(platform: SmallPlatform) -> bool:
+    """Whether the last verdict of `all_partitions_intact` is a failure."""
+    import dagster as dg
+
+    key = dg.AssetCheckKey(dg.AssetKey("trajectories"), "all_partitions_intact")
+    history = platform.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert history[0].event is not None
+    evaluation = history[0].event.get_dagster_event().asset_check_evaluation_data
+    return not evaluation.passed
+
+
+def test_a_repeated_collection_has_the_same_data_version(platform: SmallPlatform):
+    import dagster as dg
+
+    cell = platform.cells[2]
+    key = dg.AssetKey("trajectories")
+
+    def version() -> str:
+        record = platform.instance.fetch_materializations(
+            dg.AssetRecordsFilter(key, asset_partitions=[cell]), limit=1
+        ).records[0]
+        assert record.asset_materialization is not None
+        return (record.asset_materialization.tags or {})["dagster/data_version"]
+
+    before = version()
+    all_succeeded(list(platform.launcher.cells([cell])))
+    assert version() == before
+
+
+def test_the_audit_asset_writes_its_three_files(platform: SmallPlatform):
+    all_succeeded([platform.launcher.audit()])
+    written = {path.name for path in (platform.data_dir / "audit").iterdir()}
+    assert written == {"audit.md", "audit.csv", "audit.html"}
