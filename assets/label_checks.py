@@ -30,7 +30,6 @@ LABEL_CHECKS = (
         "The grader accepts the gold answers of these samples and refuses wrong ones.",
     ),
 )
-NAMES = tuple(check.name for check in LABEL_CHECKS)
 
 
 def build_label_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
@@ -51,9 +50,9 @@ def build_label_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
         drawn = from_frame(read_table(directory.root / samples_path(key.task, key.n_shot)))
         labels = read_table(directory.labels(key))
         report = examine_labels(labels, drawn, catalog.load().thresholds, graders.limits())
-        names = selected_checks(context, NAMES)
+        checks = selected_checks(context, LABEL_CHECKS)
         yield from check_results(
-            CORRECTNESS_LABELS.name, names, report.findings, report.facts, report.checks_run
+            CORRECTNESS_LABELS.name, checks, report.findings, report.facts, report.checks_run
         )
 
     return [label_quality]

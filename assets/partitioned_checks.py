@@ -60,27 +60,30 @@ def check_specs(
 
 def check_results(
     asset: str,
-    names: Sequence[str],
+    checks: Sequence[CheckIdentity],
     findings: Sequence[Finding],
     facts: Mapping[str, str | int | float],
     examined: Collection[str],
 ) -> Iterator[dg.AssetCheckResult]:
-    """One result for each selected check, with what a person needs to act on it.
+    """One result for each check, with what a person needs to act on it.
 
-    A check that could not be examined, because an earlier one failed, does not pass.
+    A check that could not be examined, because an earlier one failed, does not pass. A warning is
+    shown by a blocking check that passes, and fails an advisory one with severity WARN.
     """
-    for name in names:
-        found = [finding for finding in findings if finding.check == name]
-        if not found and name not in examined:
-            yield _not_examined(asset, name, findings)
+    for check in checks:
+        found = [finding for finding in findings if finding.check == check.name]
+        if not found and check.name not in examined:
+            yield _not_examined(asset, check.name, findings)
             continue
-        errors = [finding for finding in found if finding.severity == "error"]
+        has_errors = any(finding.severity == "error" for finding in found)
         yield dg.AssetCheckResult(
             asset_key=asset,
-            check_name=name,
-            passed=not found,
+            check_name=check.name,
+            passed=not has_errors if check.is_blocking else not found,
             severity=(
-                dg.AssetCheckSeverity.ERROR if errors or not found else dg.AssetCheckSeverity.WARN
+                dg.AssetCheckSeverity.ERROR
+                if has_errors or not found
+                else dg.AssetCheckSeverity.WARN
             ),
             description=_summary(found),
             metadata=_metadata(found, facts),
@@ -99,10 +102,12 @@ def _not_examined(asset: str, name: str, findings: Sequence[Finding]) -> dg.Asse
     )
 
 
-def selected_checks(context: dg.AssetCheckExecutionContext, order: Sequence[str]) -> list[str]:
-    """Names of the checks that this run asks for, in a fixed order."""
+def selected_checks(
+    context: dg.AssetCheckExecutionContext, checks: Sequence[CheckIdentity]
+) -> list[CheckIdentity]:
+    """The checks that this run asks for, in their order."""
     selected = {key.name for key in context.selected_asset_check_keys}
-    return [name for name in order if name in selected]
+    return [check for check in checks if check.name in selected]
 
 
 def _summary(found: Sequence[Finding]) -> str | None:

@@ -35,8 +35,13 @@ def build_source_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
         drawn = from_frame(_table(files.open(), partition))
         findings = check_exemplars(drawn.exemplars, drawn.samples)
         facts = {"samples": len(drawn.samples), "exemplars": len(drawn.exemplars)}
-        names = [EXEMPLARS_DISJOINT.name]
-        yield from check_results(BENCHMARK_SAMPLES.name, names, findings, facts, names)
+        yield from check_results(
+            BENCHMARK_SAMPLES.name,
+            [EXEMPLARS_DISJOINT],
+            findings,
+            facts,
+            examined=[EXEMPLARS_DISJOINT.name],
+        )
 
     return [sample_draw]
 

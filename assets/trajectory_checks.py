@@ -76,9 +76,9 @@ def build_trajectory_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
         key = cell_of(context.op_execution_context)
         path = files.open().trajectory(key)
         report = verify(path, level="full", expected=expected_file(catalog.load(), key))
-        names = selected_checks(context, NAMES)
+        checks = selected_checks(context, INTEGRITY_CHECKS)
         yield from check_results(
-            TRAJECTORIES.name, names, report.findings, report.facts, report.checks_run
+            TRAJECTORIES.name, checks, report.findings, report.facts, report.checks_run
         )
 
     @dg.asset_check(

@@ -69,7 +69,7 @@ def write_catalog(path: Path, model: Path, mirror: Path, **changes: object) -> P
     catalog = {
         "name": "small",
         "n_samples": 5,
-        "shots": [0, 2],
+        "shots": [1],
         "benchmark_source": {"kind": "mirror", "path": str(mirror)},
         "models": {
             "tiny_raw": {"path": str(model), "prompt_style": "raw"},
@@ -88,7 +88,7 @@ def write_catalog(path: Path, model: Path, mirror: Path, **changes: object) -> P
         "effort": {"collect_gpu_hours": 1.5, "relabel_cpu_hours": 0.25},
         **changes,
     }
-    path.write_text(yaml.safe_dump(catalog), encoding="utf-8")
+    path.write_text(yaml.safe_dump(catalog, sort_keys=False), encoding="utf-8")
     return path
 
 
