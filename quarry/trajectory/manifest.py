@@ -1,0 +1,145 @@
+"""`Manifest`: what was published, in a small JSON file beside the data.
+
+It is the proof that the file is the one that was verified; it carries a digest of itself. Writing
+the data and the order of publication are in `writer` and `publication`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from quarry.errors import FileMissingError, IntegrityError
+from quarry.findings import Finding
+from quarry.trajectory.digests import canonical_digest
+from quarry.trajectory.layout import FORMAT_VERSION
+
+SUFFIX = ".manifest.json"
+_DIGEST = "digest"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a published file is, byte for byte and value for value.
+
+    Args:
+        format_version: version of the trajectory format.
+        file: name of the file, without its folder.
+        size_bytes: its size.
+        blake3: digest of its bytes.
+        head_digest: digest of its first 2 KiB, enough to tell it from a successor.
+        content_digest: digest of what it says, independent of the container; the data version.
+        n_samples: number of rows.
+        datasets: digest of each dataset by name.
+        sample_ids: ids in the order of the rows.
+        sample_digests: digest of each row's valid hidden states, in the same order.
+        created_at: ISO 8601 in UTC.
+    """
+
+    format_version: int
+    file: str
+    size_bytes: int
+    blake3: str
+    head_digest: str
+    content_digest: str
+    n_samples: int
+    datasets: dict[str, str]
+    sample_ids: tuple[str, ...]
+    sample_digests: tuple[str, ...]
+    created_at: str
+
+    def named(self, file: str) -> Manifest:
+        """The same manifest for the file under another name."""
+        return replace(self, file=file)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, with the digest over all the others."""
+        values = asdict(self)
+        values["sample_ids"] = list(self.sample_ids)
+        values["sample_digests"] = list(self.sample_digests)
+        return values | {_DIGEST: canonical_digest(values)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], where: str) -> Manifest:
+        """The inverse of `as_dict`.
+
+        Raises:
+            IntegrityError: the digest does not fit, or a value is missing.
+        """
+        rest = {name: value for name, value in values.items() if name != _DIGEST}
+        expected = canonical_digest(rest)
+        if values.get(_DIGEST) != expected:
+            raise _damaged(where, f"digest {expected}", f"digest {values.get(_DIGEST)}")
+        if rest.get("format_version") != FORMAT_VERSION:
+            raise _damaged(
+                where, f"format_version {FORMAT_VERSION}", f"{rest.get('format_version')}"
+            )
+        try:
+            made = cls(**rest)
+        except TypeError as error:
+            raise _damaged(where, "the values of a manifest", str(error)) from error
+        return replace(
+            made, sample_ids=tuple(made.sample_ids), sample_digests=tuple(made.sample_digests)
+        )
+
+
+def manifest_path(file: Path) -> Path:
+    """Where the manifest of a file lies."""
+    return file.with_name(file.name + SUFFIX)
+
+
+def pending_path(file: Path) -> Path:
+    """Where the manifest waits while the file is being given its final name."""
+    return file.with_name(f".{file.name}{SUFFIX}.pending")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        FileMissingError: there is none.
+        IntegrityError: it is damaged.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise FileMissingError(
+            "A manifest is missing",
+            where=str(path),
+            expected="a manifest beside each published file",
+            got="no file",
+            fix="verify the file, then publish or collect it again",
+        ) from error
+    except ValueError as error:
+        raise _damaged(str(path), "JSON", str(error)) from error
+    if not isinstance(values, dict):
+        raise _damaged(str(path), "a JSON object", type(values).__name__)
+    return Manifest.from_dict(values, str(path))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write a manifest so that the name holds either the old or the whole new one, durably."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(manifest.as_dict(), file, indent=1, ensure_ascii=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _damaged(where: str, expected: str, got: str) -> IntegrityError:
+    """The error for a manifest that proves nothing any more."""
+    found = Finding(
+        check="file_complete",
+        kind="manifest_damaged",
+        what="The manifest is damaged",
+        where=where,
+        expected=expected,
+        got=got,
+        cure="restore the manifest from the remote copy, or collect the partition again",
+    )
+    return IntegrityError("A manifest is damaged", where=where, findings=[found])

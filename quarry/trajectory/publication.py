@@ -1,0 +1,255 @@
+"""Gives a finished file its final name, so that nothing unproven ever carries it.
+
+The order, after the staged file was verified by reading it back from disk:
+
+    1  sync the file                        a crash loses nothing that was published before
+    2  write the manifest as *pending*, synced
+    3  rename the file to its final name     new file, old manifest: seen as a mismatch
+    4  rename the pending manifest
+    5  sync the directory
+
+After a crash between 3 and 4 `recover` finishes the work; the older file is replaced, never
+deleted. Staging names and sweeping are in `staging`. kill -9 is covered; loss of power as far as
+the file system keeps its promises about fsync and rename.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Literal
+
+from quarry.errors import IntegrityError, QuarryError
+from quarry.findings import Finding
+from quarry.trajectory.digests import file_digest
+from quarry.trajectory.manifest import (
+    Manifest,
+    manifest_path,
+    pending_path,
+    read_manifest,
+    write_manifest,
+)
+from quarry.trajectory.report import CHUNKS_INTACT, RECOLLECT, Expected
+from quarry.trajectory.space import full_disk_named, require_space
+from quarry.trajectory.staging import (
+    StagedFile,
+    is_abandoned,
+    owner_mark,
+    staging_path,
+    sweep_staging,
+)
+from quarry.trajectory.verification import verify
+
+__all__ = [
+    "StagedFile",
+    "Step",
+    "publish",
+    "publish_plain",
+    "recover",
+    "staging_path",
+    "sweep_staging",
+]
+
+Step = Literal[
+    "verified",
+    "file_synced",
+    "manifest_pending",
+    "file_renamed",
+    "manifest_renamed",
+    "directory_synced",
+]
+OnStep = Callable[[Step], None]
+
+
+def publish(
+    staged: StagedFile,
+    final: Path,
+    *,
+    expected: Expected | None = None,
+    deadline_s: float | None = None,
+    on_step: OnStep | None = None,
+) -> Manifest:
+    """Verify a staged file fully and give it its final name.
+
+    Args:
+        staged: the finished file; gone from staging afterwards.
+        final: its final name; an older file there is replaced at once.
+        expected: what the partition should hold.
+        deadline_s: most seconds that verification may take; see `verify`.
+        on_step: called after each step, for progress and for tests of interruption.
+
+    Returns:
+        The manifest as it was written beside the file.
+
+    Raises:
+        IntegrityError: the staged file is not what was written; nothing was published and the
+            older file is still there. The staged file is kept for inspection.
+        StorageFullError: no room, where staging is on another file system.
+    """
+    tell = on_step or _silent
+    report = verify(staged.path, expected=expected, deadline_s=deadline_s, manifest=staged.manifest)
+    report.raise_if_broken()
+    tell("verified")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    manifest = staged.manifest.named(final.name)
+    with _locked(final.parent) as directory:
+        _recover(final)
+        _sweep_copies(final)
+        _rename(_bring_near(staged, final), final, manifest, directory, tell)
+    staged.path.unlink(missing_ok=True)  # still there if it had to be copied
+    return manifest
+
+
+def _rename(source: Path, final: Path, manifest: Manifest, directory: int, tell: OnStep) -> None:
+    """Steps 1 to 5: from a verified file in the same file system to a published one."""
+    _sync(source)
+    tell("file_synced")
+    with full_disk_named(final):
+        write_manifest(pending_path(final), manifest)
+    os.fsync(directory)
+    tell("manifest_pending")
+    source.replace(final)
+    tell("file_renamed")
+    pending_path(final).replace(manifest_path(final))
+    tell("manifest_renamed")
+    os.fsync(directory)
+    tell("directory_synced")
+
+
+def publish_plain(path: Path, final: Path) -> None:
+    """Give a small derived file its final name: sync, rename, sync the directory.
+
+    For views that can be made again at any time and that need no manifest.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(final.parent) as directory:
+        near = path if _is_near(path, final) else _copy(path, final)
+        _sync(near)
+        near.replace(final)
+        os.fsync(directory)
+    path.unlink(missing_ok=True)
+
+
+def recover(final: Path) -> Manifest | None:
+    """Finish a publication that was interrupted between its two renames, or forget it.
+
+    Returns:
+        The manifest, if the file at the final name is the one that was being published.
+    """
+    if not final.parent.is_dir():
+        return None
+    with _locked(final.parent) as directory:
+        manifest = _recover(final)
+        os.fsync(directory)
+    return manifest
+
+
+def _recover(final: Path) -> Manifest | None:
+    """`recover`, with the directory locked."""
+    pending = pending_path(final)
+    if not pending.exists():
+        return None
+    try:
+        manifest = read_manifest(pending)
+    except QuarryError:
+        pending.unlink(missing_ok=True)
+        return None
+    is_this = (
+        final.exists()
+        and final.stat().st_size == manifest.size_bytes
+        and file_digest(final) == manifest.blake3
+    )
+    if not is_this:
+        pending.unlink()
+        return None
+    pending.replace(manifest_path(final))
+    return manifest
+
+
+def _bring_near(staged: StagedFile, final: Path) -> Path:
+    """The staged file itself, or a verified copy beside the final name on another file system."""
+    if _is_near(staged.path, final):
+        return staged.path
+    near = _copy(staged.path, final)
+    got = file_digest(near)
+    if got == staged.manifest.blake3:
+        return near
+    near.unlink()
+    found = Finding(
+        check=CHUNKS_INTACT,
+        kind="bytes_changed",
+        what="The copy on the other file system differs",
+        where=str(near),
+        expected=f"blake3 {staged.manifest.blake3}",
+        got=got,
+        cure=RECOLLECT,
+    )
+    raise IntegrityError("A file could not be copied", where=str(near), findings=[found])
+
+
+def _is_near(path: Path, final: Path) -> bool:
+    """Whether a file can be renamed to its final name; tried with an empty one.
+
+    Device numbers don't tell: two bind mounts of one file system refuse renames, too.
+    """
+    probe = path.with_name(f"{path.name}.probe")
+    probe.touch()
+    moved = final.with_name(f".{final.name}{owner_mark()}probe")
+    try:
+        probe.replace(moved)
+    except OSError as error:
+        probe.unlink()
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    moved.unlink()
+    return True
+
+
+def _copy(path: Path, final: Path) -> Path:
+    """Copy a file beside its final name under a name that says who makes it."""
+    near = final.with_name(f".{final.name}{owner_mark()}copy")
+    require_space(near, path.stat().st_size)
+    try:
+        with full_disk_named(near):
+            shutil.copyfile(path, near)
+    except BaseException:
+        near.unlink(missing_ok=True)
+        raise
+    return near
+
+
+def _sweep_copies(final: Path) -> None:
+    """Remove copies of this file that dead processes left."""
+    for path in final.parent.glob(f".{final.name}.by-*"):
+        if is_abandoned(path.name):
+            path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Make a file's bytes durable."""
+    with full_disk_named(path), path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Generator[int]:
+    """Hold a directory's lock, so that two publications don't mix; gives its descriptor."""
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Some network file systems lock only files opened for writing, which a directory can't be;
+        # there the partition's own run lock has to do.
+        with contextlib.suppress(OSError):
+            fcntl.flock(directory, fcntl.LOCK_EX)
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def _silent(step: Step) -> None:
+    """The hook of a caller that has none."""

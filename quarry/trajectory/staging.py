@@ -1,0 +1,109 @@
+"""Where files lie while they are being written: `<data_dir>/staging`, one name per owner.
+
+The name says who owns the file (host, boot, process, start time), so that what a killed process
+left behind is recognised and swept, and what a living one is writing is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from quarry.keys import TrajectoryKey
+from quarry.trajectory.manifest import Manifest
+
+_OWNER = re.compile(r"\.by-(?P<host>\w{8})-(?P<boot>\w{8})-(?P<pid>\d+)-(?P<start>\d+)-\w{8}\.")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A finished file that has no final name yet.
+
+    Args:
+        path: where it lies.
+        manifest: what it is; verified and written beside it when it is published.
+    """
+
+    path: Path
+    manifest: Manifest
+
+
+def staging_path(data_dir: Path, key: TrajectoryKey, view: str = "trajectories") -> Path:
+    """A new path in staging for a grid cell's file; the folder is made, the file is not.
+
+    Args:
+        data_dir: the platform's data directory.
+        key: the grid cell.
+        view: what the file is, such as `trajectories` or `labelled`.
+    """
+    folder = data_dir / "staging"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{key.model}.{key.benchmark}.{view}{owner_mark()}h5"
+
+
+def owner_mark() -> str:
+    """The part of a file name that says that this process owns it, with a dot at each end."""
+    return f".by-{_host()}-{_boot()}-{os.getpid()}-{_start(os.getpid())}-{uuid.uuid4().hex[:8]}."
+
+
+def is_abandoned(name: str) -> bool:
+    """Whether a file name carries an owner of this machine that no longer runs.
+
+    An owner on another machine or in another container can't be judged from here and counts as
+    alive.
+    """
+    found = _OWNER.search(name)
+    if found is None or found["host"] != _host():
+        return False
+    return found["boot"] != _boot() or _start(int(found["pid"])) != int(found["start"])
+
+
+def sweep_staging(data_dir: Path) -> list[Path]:
+    """Remove what dead processes left in staging; returns what was removed."""
+    swept = [path for path in sorted((data_dir / "staging").glob("*")) if is_abandoned(path.name)]
+    for path in swept:
+        path.unlink(missing_ok=True)
+    return swept
+
+
+def _host() -> str:
+    """A short hash of this machine's or container's name."""
+    return hashlib.blake2s(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def _boot() -> str:
+    """A short hash of this boot; process ids start again with each."""
+    boot = _BOOT_ID.read_bytes() if _BOOT_ID.exists() else b""
+    return hashlib.blake2s(boot, digest_size=4).hexdigest()
+
+
+def _start(pid: int) -> int:
+    """When a process started, in clock ticks since boot; -1 if there is none.
+
+    Where the system has no `/proc`, 0 for every process that exists.
+    """
+    if not Path("/proc/self/stat").exists():
+        return 0 if _exists(pid) else -1
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return -1
+    # The second field is the program's name in parentheses and may hold anything.
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def _exists(pid: int) -> bool:
+    """Whether a process exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
