@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.partitioned_checks import CheckIdentity, check_results, check_specs, selected_checks
-from assets.partitions import Grid, cell_of
+from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, run_checks
+from assets.partitions import Grid
 from assets.specs import CORRECTNESS_LABELS
 from quarry.benchmarks.benchmark_set import from_frame
-from quarry.keys import samples_path
+from quarry.keys import TrajectoryKey, samples_path
 from quarry.labelling import examine_labels
 from quarry.tables import read_table
 from resources.catalog import CatalogResource
@@ -45,14 +45,16 @@ def build_label_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
         catalog: CatalogResource,
         files: FilesResource,
         graders: GraderResource,
-    ) -> Iterator[dg.AssetCheckResult]:
-        key, directory = cell_of(context.op_execution_context), files.open()
-        drawn = from_frame(read_table(directory.root / samples_path(key.task, key.n_shot)))
-        labels = read_table(directory.labels(key))
-        report = examine_labels(labels, drawn, catalog.load().thresholds, graders.limits())
-        checks = selected_checks(context, LABEL_CHECKS)
-        yield from check_results(
-            CORRECTNESS_LABELS.name, checks, report.findings, report.facts, report.checks_run
-        )
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
+        entries, directory, limits = catalog.load(), files.open(), graders.limits()
+
+        def examine(partition: str) -> CheckReport:
+            key = TrajectoryKey.from_partition(partition)
+            drawn = from_frame(read_table(directory.root / samples_path(key.task, key.n_shot)))
+            labels = read_table(directory.labels(key))
+            report = examine_labels(labels, drawn, entries.thresholds, limits)
+            return CheckReport(report.findings, report.facts, report.checks_run)
+
+        yield from run_checks(context, CORRECTNESS_LABELS.name, LABEL_CHECKS, examine)
 
     return [label_quality]

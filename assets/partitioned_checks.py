@@ -1,27 +1,21 @@
-"""Everything that touches partitioned asset checks, a preview API of Dagster 1.13.
+"""Running partitioned asset checks, a preview API of Dagster 1.13.
 
-Kept in one module; every behaviour relied on has a test in `tests/dagster_side/test_traps.py`, so
-that an upgrade shows what changed. Two of them decide the design: an asset with partitioned checks
-must have no `BackfillPolicy` (verdicts would land without a partition), and an asset's own health
-looks at its last check only, so an unpartitioned check has to roll the grid up.
+With `check_state`, which reads verdicts back, the only module that touches this API. What it relies
+on has tests in `tests/dagster_side/test_traps.py`, so that an upgrade shows what changed. No asset
+with partitioned checks has a `BackfillPolicy`: its verdicts would land without a partition.
 """
 
-import json
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import dagster as dg
-from dagster import AssetCheckKey
-from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecordStatus,
-    AssetCheckExecutionResolvedStatus,
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
 )
-from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from quarry.errors import QuarryError
 from quarry.findings import Finding
-from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey
 from resources.findings import findings_table
 
 
@@ -58,56 +52,193 @@ def check_specs(
         ]
 
 
-def check_results(
+@dataclass(frozen=True)
+class CheckReport:
+    """What one partition's examination gave.
+
+    Args:
+        findings: every finding, each naming its check.
+        facts: plain values, shown by checks that pass.
+        examined: names of the checks that came to an end.
+    """
+
+    findings: Sequence[Finding]
+    facts: Mapping[str, str | int | float]
+    examined: Collection[str]
+
+
+def run_checks(
+    context: dg.AssetCheckExecutionContext,
     asset: str,
     checks: Sequence[CheckIdentity],
-    findings: Sequence[Finding],
-    facts: Mapping[str, str | int | float],
-    examined: Collection[str],
-) -> Iterator[dg.AssetCheckResult]:
-    """One result for each check, with what a person needs to act on it.
+    examine: Callable[[str], CheckReport],
+) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
+    """Examine the run's partition, or every materialised one when the run has none.
+
+    The UI's button "Execute all" launches a run without a partition. Such a run writes a verdict
+    for each partition, failures last, and one for the run itself that rolls them up.
+    """
+    selected = {key.name for key in context.selected_asset_check_keys}
+    wanted = [check for check in checks if check.name in selected]
+    run = context.op_execution_context
+    if run.has_partition_key:
+        report = _examined(examine, run.partition_key, wanted)
+        yield from (_verdict(check, report).as_result(asset) for check in wanted)
+        return
+    targets = _latest_materializations(context.instance, asset)
+    failed: dict[str, list[str]] = {check.name: [] for check in wanted}
+    failures: list[dg.AssetCheckEvaluation] = []
+    for done, (partition, target) in enumerate(sorted(targets.items()), start=1):
+        report = _examined(examine, partition, wanted)
+        for check in wanted:
+            verdict = _verdict(check, report)
+            evaluation = verdict.as_evaluation(asset, partition, target)
+            if verdict.passed:
+                yield evaluation
+            else:
+                failed[check.name].append(partition)
+                failures.append(evaluation)
+        context.log.info("%d of %d partitions examined, last %s", done, len(targets), partition)
+    yield from failures  # last, since the list of checks shows the verdict that came last
+    yield from (_overall(asset, check, failed[check.name], len(targets)) for check in wanted)
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """The outcome of one check on one partition."""
+
+    check: CheckIdentity
+    passed: bool
+    severity: dg.AssetCheckSeverity
+    description: str | None
+    metadata: Mapping[str, dg.MetadataValue | str | int | float]
+
+    def as_result(self, asset: str) -> dg.AssetCheckResult:
+        """The result of the run's own partition."""
+        return dg.AssetCheckResult(
+            asset_key=asset,
+            check_name=self.check.name,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+            metadata=self.metadata,
+        )
+
+    def as_evaluation(
+        self, asset: str, partition: str, target: AssetCheckEvaluationTargetMaterializationData
+    ) -> dg.AssetCheckEvaluation:
+        """The verdict on a partition that is not the run's own."""
+        return dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(asset),
+            check_name=self.check.name,
+            passed=self.passed,
+            severity=self.severity,
+            description=self.description,
+            metadata={name: _as_value(value) for name, value in self.metadata.items()},
+            partition=partition,
+            target_materialization_data=target,
+            blocking=False,
+        )
+
+
+def _examined(
+    examine: Callable[[str], CheckReport], partition: str, checks: Sequence[CheckIdentity]
+) -> CheckReport:
+    """A report; an error of the core becomes a finding, so that other partitions are examined."""
+    try:
+        return examine(partition)
+    except QuarryError as error:
+        cause = Finding(
+            check=checks[0].name,
+            kind="not_examined",
+            what=error.what,
+            where=error.where or partition,
+            expected=error.expected or "",
+            got=error.got or "",
+            cure=error.fix or "see the run's log",
+        )
+        return CheckReport([cause], {}, [])
+
+
+def _verdict(check: CheckIdentity, report: CheckReport) -> _Verdict:
+    """What a report says about one check.
 
     A check that could not be examined, because an earlier one failed, does not pass. A warning is
     shown by a blocking check that passes, and fails an advisory one with severity WARN.
     """
-    for check in checks:
-        found = [finding for finding in findings if finding.check == check.name]
-        if not found and check.name not in examined:
-            yield _not_examined(asset, check.name, findings)
-            continue
-        has_errors = any(finding.severity == "error" for finding in found)
-        yield dg.AssetCheckResult(
-            asset_key=asset,
-            check_name=check.name,
-            passed=not has_errors if check.is_blocking else not found,
-            severity=(
-                dg.AssetCheckSeverity.ERROR
-                if has_errors or not found
-                else dg.AssetCheckSeverity.WARN
-            ),
-            description=_summary(found),
-            metadata=_metadata(found, facts),
-        )
+    found = [finding for finding in report.findings if finding.check == check.name]
+    if not found and check.name not in report.examined:
+        return _not_examined(check, report.findings)
+    has_errors = any(finding.severity == "error" for finding in found)
+    return _Verdict(
+        check,
+        passed=not has_errors if check.is_blocking else not found,
+        severity=(
+            dg.AssetCheckSeverity.ERROR if has_errors or not found else dg.AssetCheckSeverity.WARN
+        ),
+        description=_summary(found),
+        metadata=_metadata(found, report.facts),
+    )
 
 
-def _not_examined(asset: str, name: str, findings: Sequence[Finding]) -> dg.AssetCheckResult:
-    """The result of a check that an earlier finding made impossible."""
+def _not_examined(check: CheckIdentity, findings: Sequence[Finding]) -> _Verdict:
+    """The verdict of a check that an earlier finding made impossible."""
     cause = findings[0] if findings else None
-    return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=name,
+    return _Verdict(
+        check,
         passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
         description=f"Not examined: {cause.what if cause else 'the file could not be read'}",
         metadata={"because_of": cause.check, "what_to_do": cause.cure} if cause else {},
     )
 
 
-def selected_checks(
-    context: dg.AssetCheckExecutionContext, checks: Sequence[CheckIdentity]
-) -> list[CheckIdentity]:
-    """The checks that this run asks for, in their order."""
-    selected = {key.name for key in context.selected_asset_check_keys}
-    return [check for check in checks if check.name in selected]
+def _overall(
+    asset: str, check: CheckIdentity, failed: Sequence[str], total: int
+) -> dg.AssetCheckEvaluation:
+    """The verdict of a run without a partition: all of them together.
+
+    Not an `AssetCheckResult`: Dagster would look for the partition that the run does not have.
+    """
+    facts = {"partitions": total, "failed": len(failed), "which": ", ".join(failed) or "none"}
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset),
+        check_name=check.name,
+        passed=not failed,
+        severity=(dg.AssetCheckSeverity.ERROR if check.is_blocking else dg.AssetCheckSeverity.WARN),
+        description=f"{len(failed)} of {total} partitions fail" if failed else None,
+        metadata={name: _as_value(value) for name, value in facts.items()},
+        blocking=check.is_blocking,
+    )
+
+
+def _latest_materializations(
+    instance: dg.DagsterInstance, asset: str
+) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
+    """The latest materialisation of every materialised partition."""
+    asset_key = dg.AssetKey(asset)
+    storage_ids = instance.event_log_storage.get_latest_storage_id_by_partition(
+        asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key, storage_ids=list(storage_ids.values())),
+        limit=max(len(storage_ids), 1),
+    ).records
+    return {
+        str(record.partition_key): AssetCheckEvaluationTargetMaterializationData(
+            run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp
+        )
+        for record in records
+    }
+
+
+def _as_value(value: dg.MetadataValue | str | int | float) -> dg.MetadataValue:
+    """A plain value as metadata."""
+    if isinstance(value, str):
+        return dg.MetadataValue.text(value)
+    if isinstance(value, int):
+        return dg.MetadataValue.int(value)
+    return dg.MetadataValue.float(value) if isinstance(value, float) else value
 
 
 def _summary(found: Sequence[Finding]) -> str | None:
@@ -133,95 +264,4 @@ def _metadata(
         "got": first.got,
         "what_to_do": first.cure,
         "all_findings": findings_table(found),
-    }
-
-
-@dataclass(frozen=True)
-class GridState:
-    """How the checks of an asset stand over its partitions, from their latest executions."""
-
-    failed: dict[str, list[str]]
-    unverified: dict[str, list[str]]
-
-    @property
-    def is_intact(self) -> bool:
-        """Whether every check has passed for every materialised partition."""
-        return not self.failed and not self.unverified
-
-    def fingerprint(self) -> str:
-        """Changes whenever the verdict of any partition does."""
-        return blake2b(
-            json.dumps([self.failed, self.unverified], sort_keys=True).encode(), digest_size=8
-        ).hexdigest()
-
-
-def grid_state(
-    instance: dg.DagsterInstance,
-    asset: str,
-    checks: Sequence[str],
-    partitions: dg.PartitionsDefinition,
-) -> GridState:
-    """Failed and unverified partitions, each with the names of the checks concerned.
-
-    A materialised partition whose check never ran since its last materialisation is unverified; one
-    whose check is running now is neither; one that was never materialised is not looked at.
-    """
-    asset_key = dg.AssetKey(asset)
-    keys = [AssetCheckKey(asset_key, name) for name in checks]
-    states = instance.event_log_storage.get_asset_check_state([(key, partitions) for key in keys])
-    materialized = instance.get_materialized_partitions(asset_key)
-    failed: dict[str, list[str]] = {}
-    unverified: dict[str, list[str]] = {}
-    for key in keys:
-        subsets = states[key].subsets
-        by_status = {
-            status: set(subset.subset_value.get_partition_keys())
-            for status, subset in subsets.items()
-        }
-        bad = by_status.get(AssetCheckExecutionResolvedStatus.FAILED, set())
-        settled = bad.union(
-            by_status.get(AssetCheckExecutionResolvedStatus.SUCCEEDED, set()),
-            by_status.get(AssetCheckExecutionResolvedStatus.IN_PROGRESS, set()),
-        )
-        for partition in sorted(bad):
-            failed.setdefault(partition, []).append(key.name)
-        for partition in sorted(materialized - settled):
-            unverified.setdefault(partition, []).append(key.name)
-    return GridState(failed, unverified)
-
-
-def cells_to_mark(
-    instance: dg.DagsterInstance,
-    asset: str,
-    checks: Sequence[str],
-    partitions: dg.PartitionsDefinition,
-) -> list[tuple[str, str]]:
-    """Partitions that a check condemned and that Dagster still counts as materialised.
-
-    Each comes with the id of the run whose check failed, so that one failure is acted on once.
-    """
-    asset_key = dg.AssetKey(asset)
-    failed = grid_state(instance, asset, checks, partitions).failed
-    statuses = instance.get_status_by_partition(asset_key, list(failed), partitions) or {}
-    evidence = {
-        info.partition_key: info.latest_planned_run_id
-        for info in instance.event_log_storage.get_asset_check_partition_info(
-            [AssetCheckKey(asset_key, name) for name in checks], partition_keys=list(failed)
-        )
-        if info.latest_execution_status == AssetCheckExecutionRecordStatus.FAILED
-    }
-    return [
-        (partition, evidence.get(partition, ""))
-        for partition in sorted(failed)
-        if statuses.get(partition) == AssetPartitionStatus.MATERIALIZED
-    ]
-
-
-def partition_tags(partition: str) -> dict[str, str]:
-    """Tags that give a check-only run its partition; `RunRequest(partition_key=…)` refuses one."""
-    key = TrajectoryKey.from_partition(partition)
-    return {
-        "dagster/partition": partition,
-        f"dagster/partition/{MODEL_DIMENSION}": key.model,
-        f"dagster/partition/{BENCHMARK_DIMENSION}": key.benchmark,
     }

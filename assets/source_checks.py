@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import pandas as pd
 
-from assets.partitioned_checks import CheckIdentity, check_results, check_specs
+from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, run_checks
 from assets.partitions import Grid
 from assets.specs import BENCHMARK_SAMPLES
 from quarry.benchmarks.benchmark_set import from_frame
 from quarry.benchmarks.exemplars import check_exemplars
-from quarry.data_directory import DataDirectory
 from quarry.tables import read_table
 from resources.files import FilesResource
 
@@ -30,22 +28,15 @@ def build_source_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
     )
     def sample_draw(
         context: dg.AssetCheckExecutionContext, files: FilesResource
-    ) -> Iterator[dg.AssetCheckResult]:
-        partition = context.op_execution_context.partition_key
-        drawn = from_frame(_table(files.open(), partition))
-        findings = check_exemplars(drawn.exemplars, drawn.samples)
-        facts = {"samples": len(drawn.samples), "exemplars": len(drawn.exemplars)}
-        yield from check_results(
-            BENCHMARK_SAMPLES.name,
-            [EXEMPLARS_DISJOINT],
-            findings,
-            facts,
-            examined=[EXEMPLARS_DISJOINT.name],
-        )
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
+        directory = files.open()
+
+        def examine(partition: str) -> CheckReport:
+            drawn = from_frame(read_table(directory.path_of(BENCHMARK_SAMPLES.name, partition)))
+            findings = check_exemplars(drawn.exemplars, drawn.samples)
+            facts = {"samples": len(drawn.samples), "exemplars": len(drawn.exemplars)}
+            return CheckReport(findings, facts, [EXEMPLARS_DISJOINT.name])
+
+        yield from run_checks(context, BENCHMARK_SAMPLES.name, [EXEMPLARS_DISJOINT], examine)
 
     return [sample_draw]
-
-
-def _table(files: DataDirectory, partition: str) -> pd.DataFrame:
-    """The stored draw of a benchmark."""
-    return read_table(files.path_of(BENCHMARK_SAMPLES.name, partition))

@@ -8,16 +8,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.partitioned_checks import (
-    CheckIdentity,
-    check_results,
-    check_specs,
-    grid_state,
-    selected_checks,
-)
-from assets.partitions import Grid, cell_of
+from assets.check_state import grid_state
+from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, run_checks
+from assets.partitions import Grid
 from assets.specs import TRAJECTORIES
 from quarry.collection import expected_file
+from quarry.keys import TrajectoryKey
 from quarry.trajectory.verification import verify
 from resources.catalog import CatalogResource
 from resources.files import FilesResource
@@ -72,14 +68,16 @@ def build_trajectory_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
     )
     def trajectory_integrity(
         context: dg.AssetCheckExecutionContext, catalog: CatalogResource, files: FilesResource
-    ) -> Iterator[dg.AssetCheckResult]:
-        key = cell_of(context.op_execution_context)
-        path = files.open().trajectory(key)
-        report = verify(path, level="full", expected=expected_file(catalog.load(), key))
-        checks = selected_checks(context, INTEGRITY_CHECKS)
-        yield from check_results(
-            TRAJECTORIES.name, checks, report.findings, report.facts, report.checks_run
-        )
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
+        entries, directory = catalog.load(), files.open()
+
+        def examine(partition: str) -> CheckReport:
+            key = TrajectoryKey.from_partition(partition)
+            expected = expected_file(entries, key)
+            report = verify(directory.trajectory(key), level="full", expected=expected)
+            return CheckReport(report.findings, report.facts, report.checks_run)
+
+        yield from run_checks(context, TRAJECTORIES.name, INTEGRITY_CHECKS, examine)
 
     @dg.asset_check(
         asset=TRAJECTORIES.name,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from assets.partitioned_checks import cells_to_mark, partition_tags
+from assets.check_state import cells_to_mark, partition_tags
 from assets.partitions import Grid
 from assets.specs import BENCHMARK_SAMPLES, COLLECTION_AUDIT, MODEL_CHECKPOINTS, TRAJECTORIES
 from assets.trajectory_checks import NAMES

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.partitioned_checks import cells_to_mark, grid_state, partition_tags
+from assets.check_state import cells_to_mark, grid_state, partition_tags
 from assets.partitions import Grid
 from assets.specs import TRAJECTORIES
 from assets.trajectory_checks import NAMES, ROLL_UP

@@ -4,6 +4,9 @@ import warnings
 
 import dagster as dg
 
+from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, run_checks
+from quarry.findings import Finding
+
 GRID = dg.MultiPartitionsDefinition(
     {
         "model": dg.StaticPartitionsDefinition(["m1", "m2"]),
@@ -67,3 +70,30 @@ def statuses(instance: dg.DagsterInstance) -> dict[str, str]:
     """Status of every partition of `files` as backfills see it."""
     found = instance.get_status_by_partition(FILES, CELLS, GRID) or {}
     return {key: status.value for key, status in found.items() if status is not None}
+
+
+def grid_with_real_runner(damaged: set[str]) -> dg.Definitions:
+    """The same grid, its check run by `run_checks`, which serves runs without a partition too."""
+    identity = CheckIdentity("intact", "nothing is damaged", is_blocking=True)
+
+    def examine(partition: str) -> CheckReport:
+        found = [
+            Finding(
+                "intact", "damaged", "a file is damaged", partition, "intact", "damaged", "mend"
+            )
+        ]
+        return CheckReport(found if partition in damaged else [], {"size_bytes": 1}, ["intact"])
+
+    @dg.asset(partitions_def=GRID)
+    def files() -> int:
+        return 1
+
+    @dg.multi_asset_check(specs=check_specs("files", [identity], GRID), can_subset=True)
+    def integrity(context: dg.AssetCheckExecutionContext):
+        yield from run_checks(context, "files", [identity], examine)
+
+    return dg.Definitions(
+        assets=[files],
+        asset_checks=[integrity],
+        jobs=[dg.define_asset_job("verify", selection=dg.AssetSelection.checks(INTACT))],
+    )

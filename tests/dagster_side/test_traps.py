@@ -3,13 +3,14 @@
 import dagster as dg
 import pytest
 
-from assets.partitioned_checks import cells_to_mark, grid_state, partition_tags
+from assets.check_state import cells_to_mark, grid_state, partition_tags
 from tests.dagster_side.small_grid import (
     CELLS,
     FILES,
     GRID,
     INTACT,
     check_state,
+    grid_with_real_runner,
     small_grid,
     statuses,
 )
@@ -105,3 +106,22 @@ def test_the_last_execution_of_a_check_hides_earlier_failures_of_other_partition
     materialise_all(small_grid(damaged={CELLS[0]}), instance)
     records = instance.event_log_storage.get_asset_check_execution_history(INTACT, limit=1)
     assert records[0].status.value == "SUCCEEDED"
+
+
+def test_a_run_without_a_partition_can_write_a_verdict_for_every_partition(instance):
+    damaged: set[str] = set()
+    defs = grid_with_real_runner(damaged)
+    materialise_all(defs, instance)
+    damaged.add(CELLS[1])
+    result = defs.resolve_job_def("verify").execute_in_process(
+        instance=instance, raise_on_error=False
+    )
+    assert not result.success
+    assert check_state(instance) == {
+        "FAILED": {CELLS[1]},
+        "SUCCEEDED": set(CELLS) - {CELLS[1]},
+    }
+    latest = instance.event_log_storage.get_asset_check_execution_history(INTACT, limit=1)[0]
+    assert latest.partition == CELLS[1]
+    assert latest.status.value == "FAILED"
+    assert [cell for cell, _ in cells_to_mark(instance, "files", ["intact"], GRID)] == [CELLS[1]]

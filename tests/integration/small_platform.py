@@ -5,7 +5,6 @@ from pathlib import Path
 
 import dagster as dg
 import yaml
-from quarry.toy.models import ToyBudget, train_toy_model
 
 from assets.partitions import build_grid
 from definitions import Deployment, build_defs
@@ -15,6 +14,7 @@ from quarry.benchmarks.source import BenchmarkSource
 from quarry.catalog import Catalog, load_catalog
 from quarry.keys import TrajectoryKey
 from quarry.toy.mirror import write_toy_mirror
+from quarry.toy.models import ToyBudget, train_toy_model
 from sensors.launcher import Launcher, Outcome
 
 

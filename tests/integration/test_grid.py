@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from assets.partitioned_checks import grid_state
+from assets.check_state import grid_state
 from assets.trajectory_checks import NAMES
 from quarry.audit.cell import CellStatus
 from quarry.keys import TrajectoryKey
