@@ -16,7 +16,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from quarry.errors import QuarryError
 from quarry.findings import Finding
-from resources.findings import findings_table
+from resources.findings import findings_markdown
 
 
 @dataclass(frozen=True)
@@ -246,22 +246,22 @@ def _summary(found: Sequence[Finding]) -> str | None:
     if not found:
         return None
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{found[0].what}{more}. {found[0].cure}"
+    return f"{found[0].what}{more}. What to do: {found[0].cure}"
 
 
 def _metadata(
     found: Sequence[Finding], facts: Mapping[str, str | int | float]
 ) -> dict[str, dg.MetadataValue | str | int | float]:
-    """Facts when all is well; else cause, place, expectation and cure, and all findings."""
+    """Facts when all is well; else cause, place, expectation and cure of every finding."""
     if not found:
         return dict(facts)
     first = found[0]
     return {
-        "findings": len(found),
         "what": first.what,
         "where": first.where,
         "expected": first.expected,
         "got": first.got,
         "what_to_do": first.cure,
-        "all_findings": findings_table(found),
+        "number_of_findings": len(found),
+        "all_findings": findings_markdown(found),
     }

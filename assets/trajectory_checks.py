@@ -54,6 +54,8 @@ INTEGRITY_CHECKS = (
     ),
 )
 NAMES = tuple(check.name for check in INTEGRITY_CHECKS)
+SHOWN_FACTS = ("size_bytes", "n_samples", "seconds")
+"""Numbers whose trend is worth a plot on a check's page."""
 ROLL_UP = "all_partitions_intact"
 
 
@@ -75,7 +77,8 @@ def build_trajectory_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
             key = TrajectoryKey.from_partition(partition)
             expected = expected_file(entries, key)
             report = verify(directory.trajectory(key), level="full", expected=expected)
-            return CheckReport(report.findings, report.facts, report.checks_run)
+            facts = {name: report.facts[name] for name in SHOWN_FACTS if name in report.facts}
+            return CheckReport(report.findings, facts, report.checks_run)
 
         yield from run_checks(context, TRAJECTORIES.name, INTEGRITY_CHECKS, examine)
 

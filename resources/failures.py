@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from quarry.errors import IntegrityError, QuarryError
-from resources.findings import findings_table
+from resources.findings import findings_markdown
 
 
 @contextmanager
@@ -24,5 +24,5 @@ def permanent_failures() -> Iterator[None]:
             name: dg.MetadataValue.text(text) for name, text in error.parts().items()
         }
         if isinstance(error, IntegrityError):
-            metadata["findings"] = findings_table(error.findings)
+            metadata["findings"] = findings_markdown(error.findings)
         raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error
