@@ -4,16 +4,22 @@
 command does with them lives in `sensors.launcher`, what it prints lives here.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from sensors.launcher import Outcome
 
 ROOT = Path(__file__).resolve().parent
 console = Console(stderr=True, highlight=False)
@@ -53,18 +59,38 @@ class _Platform:
         self.cells = [key.partition for key in self.catalog.cells()]
 
 
-def _show(outcomes: Iterable, title: str, total: int) -> list:
+def _show(outcomes: Iterable[Outcome], title: str, total: int) -> list[Outcome]:
     """Run and print one line a run, with its time; returns the failed ones."""
-    console.print(f"[bold]{title}[/bold]")
-    failed, started = [], time.monotonic()
+    failed: list[Outcome] = []
+    started = time.monotonic()
     for done, outcome in enumerate(outcomes, start=1):
+        if done == 1:
+            console.print(f"[bold]{title}[/bold]")
         elapsed_s, started = time.monotonic() - started, time.monotonic()
         mark = "[green]ok[/green]    " if outcome.is_success else "[red]failed[/red]"
         console.print(f"  {mark} {outcome.partition:<32} {elapsed_s:6.1f} s   ({done}/{total})")
         if not outcome.is_success:
             failed.append(outcome)
-            console.print(f"         {outcome.reason}", style="red", markup=False)
+            reason = textwrap.indent(outcome.reason, " " * 9)
+            console.print(reason, style="red", markup=False, soft_wrap=True)
     return failed
+
+
+def _prepare(platform: _Platform, *, only_missing: bool) -> bool:
+    """Draw samples and train what can be trained; whether all went well."""
+    launcher, catalog = platform.launcher, platform.catalog
+    benchmarks = len(catalog.benchmarks) * len(catalog.shots)
+    return not _show(
+        launcher.samples(only_missing=only_missing), "Drawing samples", benchmarks
+    ) and not _show(
+        launcher.checkpoints(only_missing=only_missing), "Training models", len(catalog.models)
+    )
+
+
+def _stop(started: float) -> typer.Exit:
+    """The end of a command that failed."""
+    console.print(f"[red]stopped after {time.monotonic() - started:.0f} s[/red]: see above")
+    return typer.Exit(1)
 
 
 def _print_audit(platform: _Platform) -> None:
@@ -80,18 +106,15 @@ def demo() -> None:
     """Train the toy models, collect, verify and label all cells, print the audit."""
     started = time.monotonic()
     platform = _Platform()
-    launcher, catalog = platform.launcher, platform.catalog
-    benchmarks = len(catalog.benchmarks) * len(catalog.shots)
-    failed = _show(launcher.samples(), "Drawing samples", benchmarks)
-    failed += _show(launcher.checkpoints(), "Training models", len(catalog.models))
-    if not failed:
-        failed = _show(launcher.cells(platform.cells), "Collecting", len(platform.cells))
-    launcher.roll_up()
+    if not _prepare(platform, only_missing=False):
+        raise _stop(started)
+    failed = _show(platform.launcher.cells(platform.cells), "Collecting", len(platform.cells))
+    platform.launcher.roll_up()
     _print_audit(platform)
-    console.print(
-        f"{time.monotonic() - started:.0f} s. `make ui` opens the Dagster UI on this grid."
-    )
-    raise typer.Exit(1 if failed else 0)
+    if failed:
+        raise _stop(started)
+    seconds = time.monotonic() - started
+    console.print(f"{seconds:.0f} s. `make ui` opens the Dagster UI on this grid.")
 
 
 @app.command()
@@ -130,6 +153,9 @@ def backfill(
         console.print(f"  {partition:<32} {reason}", markup=False)
     if dry_run or not wanted:
         return
+    started = time.monotonic()
+    if not _prepare(platform, only_missing=True):
+        raise _stop(started)
     cells = [partition for partition, _ in wanted]
     bad = _show(platform.launcher.cells(cells), "Collecting", len(cells))
     platform.launcher.roll_up()
@@ -175,7 +201,7 @@ def main() -> None:
     try:
         app()
     except QuarryError as error:
-        console.print(str(error), style="red", markup=False)
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise SystemExit(2) from None
 
 

@@ -51,17 +51,21 @@ class Launcher:
         self._grid = grid
         self._instance = instance
 
-    def samples(self) -> Iterator[Outcome]:
-        """Materialise the drawn samples of every benchmark."""
+    def samples(self, *, only_missing: bool = False) -> Iterator[Outcome]:
+        """Materialise the drawn samples of every benchmark, or of those that have none yet."""
+        done = self._materialised(BENCHMARK_SAMPLES.name) if only_missing else set[str]()
         for partition in self._grid.benchmarks.get_partition_keys():
-            yield self._materialise([BENCHMARK_SAMPLES.name], partition)
+            if partition not in done:
+                yield self._materialise([BENCHMARK_SAMPLES.name], partition)
 
-    def checkpoints(self) -> Iterator[Outcome]:
-        """Materialise every checkpoint that can be materialised."""
+    def checkpoints(self, *, only_missing: bool = False) -> Iterator[Outcome]:
+        """Materialise the checkpoints that can be; none where all models are external."""
         if MODEL_CHECKPOINTS.name not in self._materialisable():
             return
+        done = self._materialised(MODEL_CHECKPOINTS.name) if only_missing else set[str]()
         for partition in self._grid.models.get_partition_keys():
-            yield self._materialise([MODEL_CHECKPOINTS.name], partition)
+            if partition not in done:
+                yield self._materialise([MODEL_CHECKPOINTS.name], partition)
 
     def cells(self, partitions: Sequence[str]) -> Iterator[Outcome]:
         """Collect, verify and label cells."""
@@ -90,12 +94,11 @@ class Launcher:
 
     def collected(self) -> set[str]:
         """Partitions of trajectories that were ever materialised."""
-        return self._instance.get_materialized_partitions(dg.AssetKey(TRAJECTORIES.name))
+        return self._materialised(TRAJECTORIES.name)
 
     def unlabelled(self) -> set[str]:
         """Partitions that lack labels though their trajectories exist."""
-        labelled = self._instance.get_materialized_partitions(dg.AssetKey(LABELS[0]))
-        return self.collected() - labelled
+        return self.collected() - self._materialised(LABELS[0])
 
     def failed(self) -> set[str]:
         """Partitions of trajectories whose last run failed."""
@@ -105,6 +108,9 @@ class Launcher:
         return {
             key for key, status in (statuses or {}).items() if status and status.value == "FAILED"
         }
+
+    def _materialised(self, asset: str) -> set[str]:
+        return self._instance.get_materialized_partitions(dg.AssetKey(asset))
 
     def _materialisable(self) -> set[str]:
         graph = self._defs.resolve_asset_graph()

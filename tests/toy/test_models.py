@@ -91,7 +91,7 @@ def test_a_checkpoint_says_how_it_came_about(family: Path) -> None:
     assert (base["recipe"], base["seed"], base["parent_digest"]) == ("base", 0, None)
     assert sft["parent_digest"] == base["digest"]
     assert think["parent_digest"] == sft["digest"]
-    assert base["loss_curve"][-1] < base["loss_curve"][0] or len(base["loss_curve"]) == 1
+    assert base["loss_curve"][-1] < base["loss_curve"][0]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
@@ -206,7 +206,7 @@ def test_toy_prompts_are_spelled_in_words_and_single_digits(
         text = prompt_text(format, style, samples[format][50:52], sample)
         tokens = tokenizer.tokenize(text)
         assert tokenizer.decode(tokenizer.encode(text)) == text
-        assert len(tokens) < len(text) / 2
+        assert len(tokens) < 0.6 * len(text)
         assert all(len(token) == 1 for token in tokens if any(map(str.isdigit, token)))
 
 
@@ -268,8 +268,10 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_tenth(
 ) -> None:
     schedule = Schedule(n_steps, 1024, scale=scale)
     factors = [schedule.factor(step) for step in range(n_steps)]
-    assert 0 < min(factors)
-    assert max(factors) == pytest.approx(scale)
-    assert factors[factors.index(max(factors)) :] == sorted(factors, reverse=True)[: len(factors)][
-        len(factors) - len(factors[factors.index(max(factors)) :]) :
-    ] or factors[-1] < max(factors)
+    peak = factors.index(max(factors))
+    assert min(factors) > 0
+    assert factors[peak] == pytest.approx(scale)
+    assert factors[: peak + 1] == sorted(factors[: peak + 1])
+    assert factors[peak:] == sorted(factors[peak:], reverse=True)
+    if n_steps > 100:
+        assert factors[-1] == pytest.approx(scale / 10, rel=0.02)
