@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 import torch
@@ -27,7 +28,8 @@ class Device:
         return [2 * item for item in batch]
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+# Each halving collects garbage, about 20 ms in a process full of test objects.
+@settings(max_examples=25, derandomize=True, deadline=None)
 @given(n_items=st.integers(0, 40), size=st.integers(1, 16), room=st.integers(1, 16))
 def test_every_item_is_done_once_in_order_whatever_fits(n_items: int, size: int, room: int) -> None:
     device = Device(room)
@@ -73,7 +75,9 @@ def test_lack_of_memory_is_told_from_other_errors(error: Exception, is_exhaustio
     sequences=st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=9), min_size=1),
     side=st.sampled_from(["left", "right"]),
 )
-def test_padding_keeps_every_token_on_the_other_side(sequences: list[list[int]], side: str) -> None:
+def test_padding_keeps_every_token_on_the_other_side(
+    sequences: list[list[int]], side: Literal["left", "right"]
+) -> None:
     tokens, mask = pad(sequences, side, pad_id=0)
     assert tokens.shape == mask.shape == (len(sequences), max(map(len, sequences)))
     for row, ids in enumerate(sequences):

@@ -15,6 +15,7 @@ from transformers import BertConfig, BertForMaskedLM
 
 from quarry.catalog import ModelSpec
 from quarry.errors import ModelLoadError
+from quarry.inference.cpu_threads import let_threads_sleep
 from quarry.inference.engine import GenerationParameters, Prompt
 from quarry.inference.loading import open_engine
 from quarry.inference.transformers_engine import TransformersEngine
@@ -172,3 +173,12 @@ def test_importing_the_loader_imports_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
+
+
+def test_idle_threads_sleep_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    let_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    let_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"

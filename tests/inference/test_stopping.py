@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +12,7 @@ from quarry.inference.stopping import StopDetector
 SPECIAL = 999
 
 
-def decode(ids: object) -> str:
+def decode(ids: Sequence[int]) -> str:
     """Token ids are bytes; half of a character is shown as a replacement, as tokenizers do."""
     return bytes(token for token in ids if token != SPECIAL).decode(errors="replace")
 
@@ -47,9 +49,9 @@ def test_the_earliest_stop_string_wins_when_one_token_completes_several() -> Non
 def test_only_a_tail_is_decoded_while_nothing_is_found() -> None:
     longest = 0
 
-    def counting(ids: object) -> str:
+    def counting(ids: Sequence[int]) -> str:
         nonlocal longest
-        longest = max(longest, len(list(ids)))
+        longest = max(longest, len(ids))
         return decode(ids)
 
     detector = StopDetector(["\n\nQuestion:"], counting)
@@ -59,7 +61,7 @@ def test_only_a_tail_is_decoded_while_nothing_is_found() -> None:
 
 
 def test_without_stop_strings_nothing_is_decoded() -> None:
-    def refuse(ids: object) -> str:
+    def refuse(ids: Sequence[int]) -> str:
         raise AssertionError(ids)
 
     assert StopDetector([], refuse).text_before_stop([1, 2, 3]) is None

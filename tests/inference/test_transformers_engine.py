@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quarry.errors import EngineMemoryError, IntegrityError, ModelLoadError, UsageError
+from quarry.inference.capture import decoder_blocks
 from quarry.inference.engine import CaptureSpec, GenerationParameters, Prompt
 from quarry.inference.transformers_engine import TransformersEngine
 from tests.contracts.engine_contract import (
@@ -140,7 +141,7 @@ def test_a_state_that_float16_can_not_hold_is_an_error_naming_sample_and_layer(
     model_dirs: dict[str, Path], value: float, kind: str
 ) -> None:
     engine = load(model_dirs["llama"])
-    block = engine.model.base_model.layers[1]
+    block = decoder_blocks(engine.model)[1]
 
     def spoil(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
         output = output.clone()

@@ -1,0 +1,273 @@
+"""`TransformersEngine`: the inference contract on top of transformers, on CPU or GPU.
+
+Completions are generated in windows of a few batches, sorted by length inside a window; then the
+states are captured in prompt order, so that memory holds the token ids of one window and the states
+of one batch. The parts live in `checkpoint`, `prompt_encoding`, `generation`, `capture`.
+"""
+
+# transformers types its methods in part only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from quarry.errors import UsageError
+from quarry.inference.batching import AdaptiveBatches, release_memory
+from quarry.inference.capture import HiddenStateCapture, TokenSpan, decoder_blocks
+from quarry.inference.checkpoint import Checkpoint, read_checkpoint
+from quarry.inference.engine import (
+    CaptureSpec,
+    Completion,
+    GenerationParameters,
+    InferenceEngine,
+    Prompt,
+)
+from quarry.inference.generation import Decoder, Generated, Request
+from quarry.inference.prompt_encoding import PromptEncoder
+
+# Sorting by length saves padding; more batches a window save more but delay the first result.
+_BATCHES_PER_WINDOW = 4
+
+
+class TransformersEngine(InferenceEngine):
+    """Runs one checkpoint with transformers.
+
+    Rows are independent of their batch up to the rounding of floating point: another batch size can
+    change a hidden state in its last digits, and a token only where two are equally likely.
+
+    Args:
+        checkpoint: model and tokenizer.
+        batch_size: sequences at once; halves itself when memory runs out.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, batch_size: int = 16) -> None:
+        """Find blocks and special tokens once."""
+        if batch_size < 1:
+            raise UsageError(
+                "A batch can't be empty",
+                where="batch_size",
+                expected="1 or more",
+                got=str(batch_size),
+                fix="correct `batch_size` of the model in the catalog",
+            )
+        self._source, self._revision = checkpoint.source, checkpoint.revision
+        self._model: PreTrainedModel | None = checkpoint.model
+        self._tokenizer = checkpoint.tokenizer
+        self._batch_size = batch_size
+        config = checkpoint.model.config.get_text_config()
+        self._n_layers = int(config.num_hidden_layers)
+        self._d_model = int(config.hidden_size)
+        self._context_length = int(config.max_position_embeddings)
+        self._prompts = PromptEncoder(checkpoint.tokenizer, checkpoint.source, self._context_length)
+        end_ids = _end_ids(checkpoint)
+        pad_id = min(end_ids, default=0)
+        self._decoder = Decoder(checkpoint.model, checkpoint.tokenizer, end_ids, pad_id)
+        self._capture = HiddenStateCapture(
+            checkpoint.model, decoder_blocks(checkpoint.model), pad_id
+        )
+        self._generation_batches = AdaptiveBatches(batch_size, "generation")
+        self._capture_batches = AdaptiveBatches(batch_size, "capture")
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Path,
+        *,
+        revision: str | None = None,
+        dtype: str = "auto",
+        device: str = "auto",
+        batch_size: int = 16,
+    ) -> Self:
+        """Read a checkpoint from a directory or the hub.
+
+        Args:
+            source: a directory, or a hub id.
+            revision: the hub revision.
+            dtype: `auto` (float32 on a CPU, else the checkpoint's), `float32`, `bfloat16`,
+                `float16`.
+            device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
+            batch_size: sequences at once.
+
+        Raises:
+            ModelLoadError: it is missing, damaged, incomplete or no causal language model.
+            EngineMemoryError: the weights do not fit the device.
+        """
+        checkpoint = read_checkpoint(source, revision=revision, dtype=dtype, device=device)
+        return cls(checkpoint, batch_size)
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model itself, for hooks and inspection.
+
+        Raises:
+            UsageError: the engine is closed.
+        """
+        if self._model is None:
+            raise UsageError(
+                "An engine was used after it was closed",
+                where=f"engine of {self._source}",
+                expected="an open engine",
+                got="a closed one",
+                fix="load the model again",
+            )
+        return self._model
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The model's tokenizer."""
+        return self._tokenizer
+
+    @property
+    def n_layers(self) -> int:
+        """Number of decoder blocks of the model."""
+        return self._n_layers
+
+    @property
+    def d_model(self) -> int:
+        """Width of the residual stream."""
+        return self._d_model
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens, prompt and output together."""
+        return self._context_length
+
+    def describe(self) -> dict[str, Any]:
+        """Engine, versions, device, dtype and the batch size asked for."""
+        return {
+            "engine": "transformers",
+            "transformers": version("transformers"),
+            "torch": version("torch"),
+            "device": str(self.model.device),
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+            "batch_size": self._batch_size,
+        }
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Token ids of a prompt, chat template applied.
+
+        Raises:
+            ModelLoadError: a chat prompt, but the model has no chat template.
+            UsageError: the prompt has no tokens.
+        """
+        return self._prompts.encode(prompt)[1]
+
+    def run(
+        self,
+        prompts: Sequence[Prompt],
+        parameters: GenerationParameters,
+        capture: CaptureSpec | None = None,
+    ) -> Iterator[Completion]:
+        """Yield completions in order; all prompts are checked before the first is run.
+
+        Raises:
+            PromptTooLongError: a prompt and `max_new_tokens` do not fit `context_length`.
+            EngineMemoryError: out of memory with a batch of one.
+            IntegrityError: a hidden state is not finite or too large for float16.
+            UsageError: a layer to capture does not exist.
+        """
+        _ = self.model  # says so if the engine is closed
+        self._check_layers(capture)
+        requests: list[Request] = []
+        for index, prompt in enumerate(prompts):
+            text, ids = self._prompts.encode_checked(prompt, parameters.max_new_tokens)
+            requests += [
+                Request(index, k, prompt.sample_id, text, ids) for k in range(parameters.n)
+            ]
+        return self._completions(requests, parameters, capture)
+
+    def close(self) -> None:
+        """Free the model's memory; a second call does nothing."""
+        if self._model is None:
+            return
+        self._model = None
+        del self._decoder, self._capture
+        release_memory()
+
+    def _check_layers(self, capture: CaptureSpec | None) -> None:
+        """Refuse layers that the model does not have."""
+        beyond = [x for x in capture.layers if not 0 <= x < self._n_layers] if capture else []
+        if beyond:
+            raise UsageError(
+                "A layer to capture does not exist",
+                where="capture.layers",
+                expected=f"layers 0 .. {self._n_layers - 1}",
+                got=str(beyond),
+                fix="correct capture.layers in the catalog",
+            )
+
+    def _completions(
+        self,
+        requests: Sequence[Request],
+        parameters: GenerationParameters,
+        capture: CaptureSpec | None,
+    ) -> Iterator[Completion]:
+        """Generate and capture window by window."""
+        window = _BATCHES_PER_WINDOW * self._batch_size
+        for start in range(0, len(requests), window):
+            generated = self._generate(requests[start : start + window], parameters)
+            if capture is None:
+                yield from (_completion(row, None) for row in generated)
+                continue
+            spans = [_span(row, capture) for row in generated]
+            states = self._capture_batches.map(
+                spans, lambda batch: self._capture.states(batch, capture.layers)
+            )
+            yield from map(_completion, generated, states)
+
+    def _generate(
+        self, requests: Sequence[Request], parameters: GenerationParameters
+    ) -> list[Generated]:
+        """Completions of one window, longest prompts batched together, in order of `requests`."""
+        by_length = sorted(requests, key=lambda request: -len(request.prompt_ids))
+        rows = self._generation_batches.map(
+            by_length, lambda batch: self._decoder.generate(batch, parameters)
+        )
+        return sorted(
+            rows, key=lambda row: (row.request.prompt_index, row.request.completion_index)
+        )
+
+
+def _end_ids(checkpoint: Checkpoint) -> frozenset[int]:
+    """Every token that ends a completion: chat models often have two."""
+    configured: Any = [
+        checkpoint.tokenizer.eos_token_id,
+        checkpoint.model.config.get_text_config().eos_token_id,
+        getattr(checkpoint.model.generation_config, "eos_token_id", None),
+    ]
+    ids: set[int] = set()
+    for entry in configured:
+        ids.update([entry] if isinstance(entry, int) else entry or [])
+    return frozenset(ids)
+
+
+def _span(row: Generated, capture: CaptureSpec) -> TokenSpan:
+    """The whole sequence and the part of it that the scope keeps."""
+    ids = [*row.request.prompt_ids, *row.output_ids]
+    n_prompt = len(row.request.prompt_ids)
+    start = n_prompt if capture.scope == "output" else 0
+    stop = n_prompt if capture.scope == "prompt" else len(ids)
+    return TokenSpan(row.request.sample_id, ids, start, stop)
+
+
+def _completion(row: Generated, states: npt.NDArray[np.float16] | None) -> Completion:
+    """The record of the contract."""
+    assert row.finish_reason is not None  # `generate` returns finished rows only
+    return Completion(
+        prompt_index=row.request.prompt_index,
+        completion_index=row.request.completion_index,
+        prompt_text=row.request.prompt_text,
+        prompt_token_ids=np.array(row.request.prompt_ids, dtype=np.int32),
+        output_token_ids=np.array(row.output_ids, dtype=np.int32),
+        text=row.text,
+        finish_reason=row.finish_reason,
+        hidden_states=states,
+    )
