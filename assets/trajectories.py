@@ -55,7 +55,7 @@ def build_trajectories(grid: Grid) -> dg.AssetsDefinition:
                     directory.root,
                     log=context.log.info,
                 )
-            limit = entries.generation_of(key.task).max_new_tokens
+            limit = entries.generation_of(key.model, key.task).max_new_tokens
             return _output(staged, trajectory_metadata(key, staged, limit))
 
     return trajectories

@@ -61,7 +61,7 @@ def plan_collection(
         PromptTooLongError: a prompt does not fit the context and may not be cut.
         CatalogError: a layer to capture does not exist.
     """
-    parameters = catalog.generation_of(key.task)
+    parameters = catalog.generation_of(key.model, key.task)
     capture = catalog.capture.resolve(engine.n_layers)
     prompts = build_prompts(
         benchmark,

@@ -59,8 +59,10 @@ def test_the_olmo3_catalog_is_the_grid_of_the_study() -> None:
     assert capture.layers == tuple(range(0, 32, 2))
     assert capture.scope == "prompt+output"
     for task in catalog.benchmarks:
-        parameters = catalog.generation_of(task)
+        parameters = catalog.generation_of("olmo3_base", task)
         assert (parameters.max_new_tokens, parameters.temperature) == (512, 0.0)
+        assert parameters.stop
+        assert catalog.generation_of("olmo3_think", task).stop == ()
 
 
 def test_revisions_of_the_olmo3_catalog_are_commits_or_say_why_not() -> None:
@@ -184,15 +186,18 @@ def test_an_unknown_model_or_benchmark_lists_the_known_ones(tmp_path: Path) -> N
     with pytest.raises(UnknownNameError, match="one of gsm8k"):
         catalog.benchmark("mmlu")
     with pytest.raises(UnknownNameError, match="mmlu"):
-        catalog.generation_of("mmlu")
+        catalog.generation_of("m", "mmlu")
 
 
 def test_a_benchmark_may_override_samples_and_new_tokens(tmp_path: Path) -> None:
     catalog = load(tmp_path, with_value("benchmarks.gsm8k.n_samples", 7))
     assert catalog.samples_of("gsm8k") == 7
     catalog = load(tmp_path, with_value("benchmarks.gsm8k.max_new_tokens", 9))
-    assert (catalog.samples_of("gsm8k"), catalog.generation_of("gsm8k").max_new_tokens) == (500, 9)
-    assert catalog.generation_of("gsm8k").stop == ("\n\nQuestion:",)
+    assert (catalog.samples_of("gsm8k"), catalog.generation_of("m", "gsm8k").max_new_tokens) == (
+        500,
+        9,
+    )
+    assert catalog.generation_of("m", "gsm8k").stop == ("\n\nQuestion:",)
 
 
 def test_exemplars_may_share_the_split_when_no_shots_are_asked_for(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from quarry.inference.engine import (
     GenerationParameters,
     InferenceEngine,
     Prompt,
+    Scope,
 )
 from tests.contracts.tiny_models import CONTEXT_LENGTH, SLIDING_WINDOW, write_tiny_checkpoint
 
@@ -154,6 +155,21 @@ class EngineContract:
             assert cut.text == whole.text[: whole.text.index(stop)]
             assert cut.finish_reason == "stop"
 
+    def test_rows_that_end_early_leave_the_others_of_their_batch_unchanged(
+        self, model_dir: Path
+    ) -> None:
+        prompts = [*PROMPTS, *(Prompt(f"toy/b{n}", "Kim x1 " * n) for n in range(2, 14))]
+        with self.make_engine(model_dir, 32) as engine:
+            free = list(engine.run(prompts, GREEDY))
+            # The end of every second one, so that the others go on in a smaller batch.
+            stop = tuple(whole.text[3 : 5 + row % 3] for row, whole in enumerate(free) if row % 2)
+            cut = list(engine.run(prompts, GenerationParameters(16, stop=stop)))
+        assert {completion.finish_reason for completion in cut} == {"stop", "length"}
+        for whole, short in zip(free, cut, strict=True):
+            n_tokens = len(short.output_token_ids)
+            assert short.output_token_ids.tolist() == whole.output_token_ids[:n_tokens].tolist()
+            assert short.text == min((whole.text.split(end)[0] for end in stop), key=len)
+
     def test_output_ids_end_with_the_token_that_completed_the_stop_string(
         self, engine: InferenceEngine, model_dir: Path
     ) -> None:
@@ -228,7 +244,7 @@ class EngineContract:
     @pytest.mark.parametrize("scope", ["prompt", "output", "prompt+output"])
     @pytest.mark.parametrize("batch_size", BATCH_SIZES)
     def test_states_equal_those_of_each_sequence_alone_at_every_position(
-        self, model_dir: Path, scope: str, batch_size: int
+        self, model_dir: Path, scope: Scope, batch_size: int
     ) -> None:
         layers = (2, 0)
         with self.make_engine(model_dir, batch_size) as engine:

@@ -81,6 +81,15 @@ def test_any_batch_gives_the_states_of_each_sequence_alone(
         )
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_left_padding_changes_no_token_also_where_positions_are_absolute(
+    architecture: str, model_dirs: dict[str, Path], engines: dict[str, TransformersEngine]
+) -> None:
+    prompts = [prompt for prompt in PROMPTS if not prompt.is_chat]
+    alone = list(load(model_dirs[architecture], batch_size=1).run(prompts, GREEDY))
+    assert same_completions(alone, list(engines[architecture].run(prompts, GREEDY)))
+
+
 def refuse_more_than(engine: TransformersEngine, n_rows: int, error: Exception) -> list[int]:
     """Make forward run out of memory beyond `n_rows`; returns the sizes it was given."""
     sizes: list[int] = []

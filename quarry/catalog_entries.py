@@ -1,0 +1,153 @@
+"""The entries of a catalog: one class each for models, benchmarks, sources and settings.
+
+How a whole catalog fits together and is loaded lives in `quarry.catalog`, which re-exports these.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from quarry.errors import CatalogError
+from quarry.inference.engine import CaptureSpec, Scope
+from quarry.keys import SLUG
+
+Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+StopStrings = tuple[Annotated[str, Field(min_length=1)], ...]
+
+
+class Entry(BaseModel):
+    """Base of all catalog entries: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSpec(Entry):
+    """One model: where its weights come from and how it is prompted.
+
+    Exactly one of `hub_id`, `path` and `recipe` is given. `recipe` names a toy model that the
+    platform trains itself.
+    """
+
+    hub_id: str | None = None
+    revision: str | None = None
+    path: Path | None = None
+    recipe: Slug | None = None
+    prompt_style: Literal["raw", "chat"]
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> ModelSpec:
+        given = [name for name in ("hub_id", "path", "recipe") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of hub_id, path and recipe, not {given or 'none'}")
+        if self.hub_id is not None and self.revision is None:
+            raise ValueError("a model from the hub needs a revision, so that it can't change")
+        return self
+
+
+class ExemplarSpec(Entry):
+    """Where the worked examples of an n-shot prompt come from; never the graded split."""
+
+    task: Slug | None = None
+    split: str = "train"
+
+
+class BenchmarkSpec(Entry):
+    """One task: its source format, split, prompt and generation settings.
+
+    `format` names a loader in `quarry.benchmarks`. `overflow` says what happens to a prompt that
+    does not fit the context: an error (default), or cut on the left, by explicit choice. `stop`
+    is for raw prompts, `chat_stop` for chat: a chat model ends its turn itself, and a stop string
+    such as a new line with `def` would cut its answer right behind the fence.
+    """
+
+    format: Literal["gsm8k", "humaneval", "logiqa", "mbpp"]
+    split: str = "test"
+    n_samples: Annotated[int, Field(ge=1)] | None = None
+    exemplars: ExemplarSpec = ExemplarSpec()
+    max_new_tokens: Annotated[int, Field(ge=1)] | None = None
+    stop: StopStrings = ()
+    chat_stop: StopStrings = ()
+    overflow: Literal["error", "truncate_left"] = "error"
+
+
+class HubDataset(Entry):
+    """A dataset on the hub, pinned."""
+
+    hub_id: str
+    revision: str
+    config: str | None = None
+
+
+class BenchmarkSourceSpec(Entry):
+    """Where benchmark records are read: the hub, a mirror directory, or a toy mirror made here."""
+
+    kind: Literal["hub", "mirror", "toy"]
+    path: Path | None = None
+    seed: int = 0
+    hub: dict[Literal["gsm8k", "humaneval", "logiqa", "mbpp"], HubDataset] = Field(
+        default_factory=dict[Literal["gsm8k", "humaneval", "logiqa", "mbpp"], HubDataset]
+    )
+
+    @model_validator(mode="after")
+    def _has_path(self) -> BenchmarkSourceSpec:
+        if self.kind == "mirror" and self.path is None:
+            raise ValueError("a mirror needs a path")
+        return self
+
+
+class GenerationSpec(Entry):
+    """Sampling settings shared by all benchmarks."""
+
+    max_new_tokens: Annotated[int, Field(ge=1)] = 512
+    temperature: Annotated[float, Field(ge=0.0)] = 0.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    top_k: Annotated[int, Field(ge=0)] = 0
+
+
+class CaptureSettings(Entry):
+    """Which hidden states are kept: every `layer_step`-th layer from 0 or a list, and the scope."""
+
+    layers: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    layer_step: Annotated[int, Field(ge=1)] = 2
+    scope: Scope = "prompt+output"
+
+    def resolve(self, n_layers: int) -> CaptureSpec:
+        """The layers of a model with `n_layers` decoder blocks.
+
+        Raises:
+            CatalogError: a listed layer does not exist.
+        """
+        if self.layers is None:
+            return CaptureSpec(tuple(range(0, n_layers, self.layer_step)), self.scope)
+        beyond = [layer for layer in self.layers if layer >= n_layers]
+        if beyond:
+            raise CatalogError(
+                "A layer to capture does not exist in the model",
+                where="capture.layers",
+                expected=f"layers 0 .. {n_layers - 1}",
+                got=str(beyond),
+                fix="correct capture.layers in the catalog",
+            )
+        return CaptureSpec(self.layers, self.scope)
+
+
+class Thresholds(Entry):
+    """Bounds of the checks."""
+
+    min_correct_rate: Share = 0.05
+    max_correct_rate: Share = 0.95
+    min_graded_share: Share = 0.98
+
+
+class Effort(Entry):
+    """What an action on one cell costs, for the recollection plan."""
+
+    collect_gpu_hours: Annotated[float, Field(ge=0.0)] = 1.5
+    relabel_cpu_hours: Annotated[float, Field(ge=0.0)] = 0.25
