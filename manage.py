@@ -28,6 +28,8 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 def _prepare_instance() -> Path:
     """Make the Dagster instance's directory, with settings, unless the user has one already."""
+    # spinning idle threads made a step ten times slower on busy cores; torch reads it on import
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     deployment = os.environ.get("QUARRY_DEPLOYMENT", "demo")
     home = Path(
         os.environ.setdefault("DAGSTER_HOME", str(ROOT / ".quarry" / deployment / "dagster"))

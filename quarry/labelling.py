@@ -3,6 +3,10 @@
 Which grader judges what lives in `quarry.grading`; this joins stored rows with their samples.
 """
 
+# pandas ships partial types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -90,7 +94,7 @@ def examine_labels(
         *check_graded_share(labels, thresholds),
         *check_references(references, benchmark.format, limits),
     ]
-    facts = {
+    facts: dict[str, str | int | float] = {
         "samples": len(labels),
         "correct": int(labels["is_correct"].to_numpy().sum()),
         "correct_rate": float(labels["is_correct"].to_numpy().mean()) if len(labels) else 0.0,

@@ -1,5 +1,9 @@
 """Tables on disk: Parquet files, published whole and read with errors that name the file."""
 
+# pandas ships partial types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import contextlib
