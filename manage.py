@@ -152,7 +152,7 @@ def backfill(
         f"{len(wanted)} of {len(platform.cells)} cells to collect, about {hours:g} GPU hours"
     )
     for partition, reason in wanted:
-        console.print(f"  {partition:<32} {reason}", markup=False)
+        console.print(f"  {partition:<32} {reason}", markup=False, soft_wrap=True)
     if dry_run or not wanted:
         return
     started = time.monotonic()

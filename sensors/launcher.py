@@ -153,6 +153,11 @@ class Launcher:
     @staticmethod
     def _outcome(result: dg.ExecuteInProcessResult, partition: str) -> Outcome:
         reasons = [
+            event.asset_check_evaluation_data.description or ""
+            for event in result.all_events
+            if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+            and not event.asset_check_evaluation_data.passed
+        ] + [
             _first_message(event.step_failure_data.error)
             for event in result.all_events
             if event.is_step_failure
