@@ -1,8 +1,12 @@
 """A grid from end to end through Dagster: collected, damaged, found, restored."""
 
+import dagster as dg
 import h5py
 import numpy as np
 import pandas as pd
+import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
 from assets.check_state import grid_state
 from assets.trajectory_checks import NAMES
@@ -77,8 +81,6 @@ def test_damage_is_found_marked_and_restored_exactly_where_it_is(platform: Small
 
 def _roll_up_failed(platform: SmallPlatform) -> bool:
     """Whether the last verdict of `all_partitions_intact` is a failure."""
-    import dagster as dg
-
     key = dg.AssetCheckKey(dg.AssetKey("trajectories"), "all_partitions_intact")
     history = platform.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
     assert history[0].event is not None
@@ -87,8 +89,6 @@ def _roll_up_failed(platform: SmallPlatform) -> bool:
 
 
 def test_a_repeated_collection_has_the_same_data_version(platform: SmallPlatform):
-    import dagster as dg
-
     cell = platform.cells[2]
     key = dg.AssetKey("trajectories")
 
@@ -108,3 +108,26 @@ def test_the_audit_asset_writes_its_three_files(platform: SmallPlatform):
     all_succeeded([platform.launcher.audit()])
     written = {path.name for path in (platform.data_dir / "audit").iterdir()}
     assert written == {"audit.md", "audit.csv", "audit.html"}
+
+
+def stale_statuses(defs: dg.Definitions, instance: dg.DagsterInstance, cell: str) -> dict[str, str]:
+    """Stale status of every asset of a cell."""
+    resolver = CachingStaleStatusResolver(
+        instance, defs.resolve_asset_graph(), LoadingContextForTest(instance)
+    )
+    names = ("trajectories", "correctness_labels", "labelled_trajectories")
+    return {name: resolver.get_status(dg.AssetKey(name), cell).value for name in names}
+
+
+@pytest.mark.filterwarnings("ignore:Function `Definitions.map_resolved_asset_specs`")
+def test_a_new_grader_version_makes_labels_stale_and_not_trajectories(platform: SmallPlatform):
+    cell = platform.cells[0]
+    fresh = StaleStatus.FRESH.value
+    assert set(stale_statuses(platform.defs, platform.instance, cell).values()) == {fresh}
+    raised = platform.defs.map_resolved_asset_specs(
+        func=lambda spec: spec.replace_attributes(code_version=f"{spec.code_version}, next"),
+        selection="correctness_labels",
+    )
+    after = stale_statuses(raised, platform.instance, cell)
+    assert after["correctness_labels"] == StaleStatus.STALE.value
+    assert after["trajectories"] == fresh
