@@ -119,7 +119,8 @@ def stale_statuses(defs: dg.Definitions, instance: dg.DagsterInstance, cell: str
     return {name: resolver.get_status(dg.AssetKey(name), cell).value for name in names}
 
 
-@pytest.mark.filterwarnings("ignore:Function `Definitions.map_resolved_asset_specs`")
+@pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.BetaWarning")
+@pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
 def test_a_new_grader_version_makes_labels_stale_and_not_trajectories(platform: SmallPlatform):
     cell = platform.cells[0]
     fresh = StaleStatus.FRESH.value
