@@ -35,7 +35,7 @@ from resources.engines import EngineResource
 from resources.files import FilesResource
 from resources.graders import GraderResource
 from sensors.jobs import build_jobs
-from sensors.verification import build_verification
+from sensors.verification import build_schedules, build_sensors
 
 ROOT = Path(__file__).resolve().parent
 
@@ -71,7 +71,6 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors of a deployment."""
     catalog = load_catalog(deployment.catalog)
     grid = build_grid(catalog)
-    schedules, sensors = build_verification(grid)
     return dg.Definitions(
         assets=[
             build_benchmark_samples(grid),
@@ -86,8 +85,8 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
             *build_label_checks(grid),
         ],
         jobs=build_jobs(),
-        schedules=schedules,
-        sensors=sensors,
+        schedules=build_schedules(),
+        sensors=build_sensors(grid),
         resources=deployment.resources(),
     )
 

@@ -17,8 +17,6 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
-from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey
-
 
 @dataclass(frozen=True)
 class GridState:
@@ -102,10 +100,5 @@ def cells_to_mark(
 
 
 def partition_tags(partition: str) -> dict[str, str]:
-    """Tags that give a check-only run its partition; `RunRequest(partition_key=…)` refuses one."""
-    key = TrajectoryKey.from_partition(partition)
-    return {
-        "dagster/partition": partition,
-        f"dagster/partition/{MODEL_DIMENSION}": key.model,
-        f"dagster/partition/{BENCHMARK_DIMENSION}": key.benchmark,
-    }
+    """The tag that gives a check-only run its partition; `RunRequest(partition_key=…)` can't."""
+    return {"dagster/partition": partition}

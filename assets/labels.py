@@ -21,6 +21,11 @@ from resources.graders import GraderResource
 
 def build_labels(grid: Grid) -> list[dg.AssetsDefinition]:
     """The assets of labels, one partition a cell of the grid."""
+    return [_correctness_labels(grid), _labelled_trajectories(grid)]
+
+
+def _correctness_labels(grid: Grid) -> dg.AssetsDefinition:
+    """Verdicts from stored outputs."""
 
     @CORRECTNESS_LABELS.asset(partitions_def=grid.cells)
     @permanent_failures()
@@ -40,6 +45,12 @@ def build_labels(grid: Grid) -> list[dg.AssetsDefinition]:
             data_version=dg.DataVersion(content_digest(labels)),
             metadata=label_metadata(cell_of(context), labels, catalog.load().thresholds),
         )
+
+    return correctness_labels
+
+
+def _labelled_trajectories(grid: Grid) -> dg.AssetsDefinition:
+    """The small view with fresh labels."""
 
     @LABELLED_TRAJECTORIES.asset(partitions_def=grid.cells, deps=["trajectories"])
     @permanent_failures()
@@ -61,4 +72,4 @@ def build_labels(grid: Grid) -> list[dg.AssetsDefinition]:
             metadata={"correct": view.n_correct, "not_graded": view.n_not_graded},
         )
 
-    return [correctness_labels, labelled_trajectories]
+    return labelled_trajectories

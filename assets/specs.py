@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
-from quarry.grading.grader import labels_code_version
 
 from quarry.benchmarks.benchmark_set import DRAW_VERSION
 from quarry.collection import COLLECTION_VERSION
+from quarry.grading.grader import labels_code_version
 from quarry.trajectory.layout import FORMAT_VERSION
 
 OWNERS = ("team:research-data",)

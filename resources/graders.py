@@ -1,6 +1,7 @@
 """Limits of code grading as a resource."""
 
 import dagster as dg
+
 from quarry.grading.process import Limits
 
 

@@ -17,36 +17,46 @@ from assets.trajectory_checks import NAMES, ROLL_UP
 
 VERIFY_ONLY = {"ops": {TRAJECTORIES.name: {"config": {"verify_only": True}}}}
 
+ASSET_KEY = dg.AssetKey(TRAJECTORIES.name)
+CHECK_KEYS = [dg.AssetCheckKey(ASSET_KEY, name) for name in NAMES]
+ROLL_UP_KEY = dg.AssetCheckKey(ASSET_KEY, ROLL_UP)
 
-def build_verification(
-    grid: Grid,
-) -> tuple[list[dg.ScheduleDefinition], list[dg.SensorDefinition]]:
-    """The schedule and the sensor of verification."""
-    asset_key = dg.AssetKey(TRAJECTORIES.name)
-    check_keys = [dg.AssetCheckKey(asset_key, name) for name in NAMES]
-    roll_up = dg.AssetCheckKey(asset_key, ROLL_UP)
+
+def build_schedules() -> list[dg.ScheduleDefinition]:
+    """The schedule that verifies every cell."""
 
     @dg.schedule(
         name="verify_every_cell",
         cron_schedule="0 4 * * 0",
-        target=dg.AssetSelection.checks(*check_keys, roll_up),
+        target=dg.AssetSelection.checks(*CHECK_KEYS, ROLL_UP_KEY),
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Runs all integrity checks of every collected cell. Weekly when switched on; "
         "'Preview tick result' on its page launches it at once.",
     )
     def verify_every_cell(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         tick = context.scheduled_execution_time.isoformat()
-        for partition in sorted(context.instance.get_materialized_partitions(asset_key)):
+        for partition in sorted(context.instance.get_materialized_partitions(ASSET_KEY)):
             yield dg.RunRequest(
                 run_key=f"{partition}-{tick}",
                 tags=partition_tags(partition),
                 asset_selection=[],
-                asset_check_keys=check_keys,
+                asset_check_keys=CHECK_KEYS,
             )
+
+    return [verify_every_cell]
+
+
+def build_sensors(grid: Grid) -> list[dg.SensorDefinition]:
+    """The sensors that act on verdicts; neither collects anything."""
+    return [_mark_damaged_cells(grid), _roll_up_verdicts(grid)]
+
+
+def _mark_damaged_cells(grid: Grid) -> dg.SensorDefinition:
+    """Failed checks become failed partitions."""
 
     @dg.sensor(
         name="mark_damaged_cells",
-        target=dg.AssetSelection.assets(asset_key),
+        target=dg.AssetSelection.assets(ASSET_KEY),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Turns cells whose integrity checks failed into failed partitions, so that a "
@@ -59,13 +69,19 @@ def build_verification(
                 run_key=f"{partition}-{evidence}",
                 partition_key=partition,
                 run_config=VERIFY_ONLY,
-                asset_selection=[asset_key],
+                asset_selection=[ASSET_KEY],
                 asset_check_keys=[],
             )
 
+    return mark_damaged_cells
+
+
+def _roll_up_verdicts(grid: Grid) -> dg.SensorDefinition:
+    """Changed verdicts are rolled up."""
+
     @dg.sensor(
         name="roll_up_verdicts",
-        target=dg.AssetSelection.checks(roll_up),
+        target=dg.AssetSelection.checks(ROLL_UP_KEY),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Runs the check all_partitions_intact whenever a cell's verdict has changed.",
@@ -74,7 +90,7 @@ def build_verification(
         state = grid_state(context.instance, TRAJECTORIES.name, NAMES, grid.cells)
         if state.fingerprint() == context.cursor:
             return dg.SensorResult(skip_reason="no verdict has changed")
-        request = dg.RunRequest(asset_selection=[], asset_check_keys=[roll_up])
+        request = dg.RunRequest(asset_selection=[], asset_check_keys=[ROLL_UP_KEY])
         return dg.SensorResult([request], cursor=state.fingerprint())
 
-    return [verify_every_cell], [mark_damaged_cells, roll_up_verdicts]
+    return roll_up_verdicts

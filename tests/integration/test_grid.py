@@ -1,5 +1,7 @@
 """A grid from end to end through Dagster: collected, damaged, found, restored."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import h5py
 import numpy as np
@@ -55,6 +57,7 @@ def test_plain_h5py_reads_the_six_datasets_with_the_newest_labels(platform: Smal
         assert view["is_correct"].shape == (5,)
 
 
+@pytest.mark.filterwarnings("ignore:Non-compliant tag keys:DeprecationWarning")
 def test_damage_is_found_marked_and_restored_exactly_where_it_is(platform: SmallPlatform):
     cut, zeroed, deleted = platform.cells[1], platform.cells[3], platform.cells[4]
     truncate(platform, cut)
@@ -68,7 +71,9 @@ def test_damage_is_found_marked_and_restored_exactly_where_it_is(platform: Small
         zeroed: CellStatus.CORRUPTED,
         deleted: CellStatus.MISSING,
     }
+    assert asked_by_sensor(platform, "mark_damaged_cells") == {cut, zeroed, deleted}
     assert set(platform.launcher.mark_damaged()) == {cut, zeroed, deleted}
+    assert asked_by_sensor(platform, "mark_damaged_cells") == set()
     assert platform.launcher.failed() == {cut, zeroed, deleted}
     assert not platform.launcher.roll_up().is_success or _roll_up_failed(platform)
 
@@ -77,6 +82,24 @@ def test_damage_is_found_marked_and_restored_exactly_where_it_is(platform: Small
     assert platform.launcher.failed() == set()
     platform.launcher.roll_up()
     assert not _roll_up_failed(platform)
+
+
+def asked_by_sensor(platform: SmallPlatform, sensor: str) -> set[str]:
+    """Partitions that a sensor would launch now."""
+    repository = platform.defs.get_repository_def()
+    with dg.build_sensor_context(instance=platform.instance, repository_def=repository) as context:
+        tick = repository.get_sensor_def(sensor).evaluate_tick(context)
+    return {str(request.partition_key) for request in tick.run_requests or []}
+
+
+def test_the_schedule_asks_for_the_checks_of_every_collected_cell(platform: SmallPlatform):
+    repository = platform.defs.get_repository_def()
+    now = datetime.now(UTC)
+    with dg.build_schedule_context(platform.instance, now, repository_def=repository) as context:
+        tick = repository.get_schedule_def("verify_every_cell").evaluate_tick(context)
+    requests = tick.run_requests or []
+    assert {request.tags["dagster/partition"] for request in requests} == set(platform.cells)
+    assert {len(request.asset_check_keys or []) for request in requests} == {6}
 
 
 def _roll_up_failed(platform: SmallPlatform) -> bool:
