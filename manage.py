@@ -95,16 +95,19 @@ def _stop(started: float) -> typer.Exit:
     return typer.Exit(1)
 
 
-def _print_audit(platform: _Platform) -> None:
-    """Materialise the audit and print its tables."""
+def _print_audit(platform: _Platform, as_json: bool) -> None:
+    """Materialise the audit and print it: tables for people, or one JSON document."""
     platform.launcher.audit()
-    markdown = platform.deployment.data_dir / "audit" / "audit.md"
-    sys.stdout.write(markdown.read_text(encoding="utf-8"))
-    console.print(f"as a page: {markdown.with_suffix('.html')}", soft_wrap=True)
+    audit = platform.deployment.data_dir / "audit" / "audit.md"
+    sys.stdout.write(audit.with_suffix(".json" if as_json else ".md").read_text(encoding="utf-8"))
+    console.print(f"as a page: {audit.with_suffix('.html')}", soft_wrap=True)
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="print the audit as one JSON document")]
 
 
 @app.command()
-def demo() -> None:
+def demo(as_json: JsonOption = False) -> None:
     """Train the toy models, collect, verify and label all cells, print the audit."""
     started = time.monotonic()
     platform = _Platform()
@@ -112,7 +115,7 @@ def demo() -> None:
         raise _stop(started)
     failed = _show(platform.launcher.cells(platform.cells), "Collecting", len(platform.cells))
     platform.launcher.roll_up()
-    _print_audit(platform)
+    _print_audit(platform, as_json)
     if failed:
         raise _stop(started)
     seconds = time.monotonic() - started
@@ -120,14 +123,14 @@ def demo() -> None:
 
 
 @app.command()
-def check() -> None:
+def check(as_json: JsonOption = False) -> None:
     """Verify every collected cell, mark the damaged ones as failed, print the audit."""
     platform = _Platform()
     cells = [cell for cell in platform.cells if cell in platform.launcher.collected()]
     failed = _show(platform.launcher.verify(cells), "Verifying", len(cells))
     marked = platform.launcher.mark_damaged()
     platform.launcher.roll_up()
-    _print_audit(platform)
+    _print_audit(platform, as_json)
     if marked:
         console.print(
             f"{len(marked)} cells marked failed; `quarry backfill --failed` restores them"
@@ -142,6 +145,7 @@ def backfill(
     corrupt: Annotated[bool, typer.Option(help="cells whose file does not verify")] = False,
     most: Annotated[int, typer.Option("--max", help="at most this many cells; 0 is all")] = 0,
     dry_run: Annotated[bool, typer.Option(help="only print what would run")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Collect the cells that are missing, failed or corrupt; all three when none is named."""
     platform = _Platform()
@@ -161,7 +165,7 @@ def backfill(
     cells = [partition for partition, _ in wanted]
     bad = _show(platform.launcher.cells(cells), "Collecting", len(cells))
     platform.launcher.roll_up()
-    _print_audit(platform)
+    _print_audit(platform, as_json)
     raise typer.Exit(1 if bad else 0)
 
 

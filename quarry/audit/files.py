@@ -1,7 +1,8 @@
-"""The audit on disk: Markdown, CSV and HTML beside each other, each replaced whole."""
+"""The audit on disk: Markdown, CSV, HTML and JSON beside each other, each replaced whole."""
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +20,18 @@ class AuditFiles:
     markdown: Path
     csv: Path
     html: Path
+    json: Path
 
 
 def write_audit(audit: Audit, directory: Path) -> AuditFiles:
-    """Write an audit as `audit.md`, `audit.csv` and `audit.html`; returns their paths."""
+    """Write an audit as `audit.md`, `.csv`, `.html` and `.json`; returns their paths."""
     directory.mkdir(parents=True, exist_ok=True)
-    files = AuditFiles(*(directory / f"audit.{ending}" for ending in ("md", "csv", "html")))
+    files = AuditFiles(*(directory / f"audit.{ending}" for ending in ("md", "csv", "html", "json")))
     for path, text in (
         (files.markdown, markdown(audit)),
         (files.csv, csv_text(audit)),
         (files.html, html_page(audit)),
+        (files.json, json.dumps(audit.as_dict(), indent=2) + "\n"),
     ):
         temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
         temporary.write_text(text, encoding="utf-8")

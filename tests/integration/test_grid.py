@@ -127,10 +127,10 @@ def test_a_repeated_collection_has_the_same_data_version(platform: SmallPlatform
     assert version() == before
 
 
-def test_the_audit_asset_writes_its_three_files(platform: SmallPlatform):
+def test_the_audit_asset_writes_its_four_files(platform: SmallPlatform):
     all_succeeded([platform.launcher.audit()])
     written = {path.name for path in (platform.data_dir / "audit").iterdir()}
-    assert written == {"audit.md", "audit.csv", "audit.html"}
+    assert written == {"audit.md", "audit.csv", "audit.html", "audit.json"}
 
 
 def stale_statuses(defs: dg.Definitions, instance: dg.DagsterInstance, cell: str) -> dict[str, str]:
