@@ -12,6 +12,9 @@ VERIFY = "verify_cells"
 MARK = "mark_cells"
 ROLL_UP_JOB = "roll_up_cells"
 
+VERIFY_ONLY = {"ops": {TRAJECTORIES.name: {"config": {"verify_only": True}}}}
+"""Run config that examines a cell's file, and fails the partition if it is bad."""
+
 LABELS = (CORRECTNESS_LABELS.name, LABELLED_TRAJECTORIES.name)
 
 
@@ -40,7 +43,7 @@ def build_jobs() -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             MARK,
             selection=trajectories.without_checks(),
-            config={"ops": {TRAJECTORIES.name: {"config": {"verify_only": True}}}},
+            config=VERIFY_ONLY,
             description="Fail the partition of a cell whose file is bad; collects nothing.",
         ),
         dg.define_asset_job(

@@ -13,7 +13,7 @@ from assets.check_state import cells_to_mark, partition_tags
 from assets.partitions import Grid
 from assets.specs import BENCHMARK_SAMPLES, COLLECTION_AUDIT, MODEL_CHECKPOINTS, TRAJECTORIES
 from assets.trajectory_checks import NAMES
-from sensors.jobs import COLLECT, LABELS, MARK, ROLL_UP_JOB, VERIFY
+from sensors.jobs import COLLECT, LABELS, MARK, ROLL_UP_JOB, VERIFY, VERIFY_ONLY
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Console logging of in-process runs: the run's own log keeps everything."""
@@ -138,7 +138,7 @@ class Launcher:
         tags: dict[str, str] | None = None,
     ) -> Outcome:
         definition = self._defs.resolve_job_def(job)
-        config = {**QUIET, **(MARK_CONFIG if job == MARK else {})}
+        config = {**QUIET, **(VERIFY_ONLY if job == MARK else {})}
         return self._outcome(
             definition.execute_in_process(
                 run_config=config,
@@ -163,9 +163,6 @@ class Launcher:
             if event.is_step_failure
         ]
         return Outcome(partition, result.success, reasons[0] if reasons else "", result.run_id)
-
-
-MARK_CONFIG = {"ops": {TRAJECTORIES.name: {"config": {"verify_only": True}}}}
 
 
 def _first_message(error: object) -> str:

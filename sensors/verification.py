@@ -14,8 +14,7 @@ from assets.check_state import cells_to_mark, grid_state, partition_tags
 from assets.partitions import Grid
 from assets.specs import TRAJECTORIES
 from assets.trajectory_checks import NAMES, ROLL_UP
-
-VERIFY_ONLY = {"ops": {TRAJECTORIES.name: {"config": {"verify_only": True}}}}
+from sensors.jobs import VERIFY_ONLY
 
 ASSET_KEY = dg.AssetKey(TRAJECTORIES.name)
 CHECK_KEYS = [dg.AssetCheckKey(ASSET_KEY, name) for name in NAMES]
