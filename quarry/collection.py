@@ -5,7 +5,7 @@ Orchestration only; prompts, engines and files have modules of their own. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -21,9 +21,12 @@ from quarry.inference.engine import (
 )
 from quarry.progress import ProgressLog
 from quarry.prompts import build_prompts
+from quarry.resumption import Resumption
+from quarry.trajectory.kept_rows import kept_rows
 from quarry.trajectory.layout import TrajectoryHeader, TrajectoryRow
+from quarry.trajectory.publication import recover
 from quarry.trajectory.report import Expected
-from quarry.trajectory.staging import StagedFile, staging_path
+from quarry.trajectory.staging import StagedFile, staging_path, sweep_staging
 from quarry.trajectory.writer import TrajectoryWriter
 
 if TYPE_CHECKING:
@@ -93,6 +96,9 @@ def collect(
 ) -> StagedFile:
     """Run one cell and leave its file, complete and closed, in the staging directory.
 
+    Each sample is durable as soon as it is written. What an earlier run of the cell left behind,
+    however it ended, is used: only the samples that are missing are run.
+
     Args:
         key: the cell.
         catalog: models, benchmarks, settings.
@@ -102,28 +108,44 @@ def collect(
         log: takes progress lines with rate and remaining time.
 
     Raises:
-        StorageFullError: not enough space; nothing is left behind.
+        StorageFullError: not enough space; the samples so far are kept.
         QuarryError: see `plan_collection` and the engine's contract.
     """
     plan = plan_collection(key, catalog, benchmark, engine)
     header = _header(plan, catalog, engine)
-    progress = ProgressLog(log, len(plan.prompts), "samples")
+    sweep_staging(data_dir)
+    recover(data_dir / key.trajectory_path)
     path = staging_path(data_dir, key)
     log(f"collecting {key}: {len(plan.prompts)} samples, layers {list(plan.capture.layers)}")
-    with TrajectoryWriter(path, header) as writer:
-        for done, completion in enumerate(
-            engine.run(plan.prompts, plan.parameters, plan.capture), start=1
-        ):
-            writer.append(_row(plan, completion))
-            progress.update(done)
-        return writer.finish()
+    with kept_rows(data_dir, key) as sources:
+        kept = Resumption(
+            sources, header, plan.samples, plan.prompts, encode=engine.encode, log=log
+        )
+        progress = ProgressLog(log, len(plan.prompts), "samples")
+        with TrajectoryWriter(path, header, is_durable=True) as writer:
+            for done, row in enumerate(_rows(plan, kept, engine), start=1):
+                writer.append(row)
+                progress.update(done)
+            staged = writer.finish()
+        kept.remove_used()
+    return staged
 
 
-def _row(plan: CollectionPlan, completion: Completion) -> TrajectoryRow:
+def _rows(
+    plan: CollectionPlan, kept: Resumption, engine: InferenceEngine
+) -> Iterator[TrajectoryRow]:
+    """The rows of a cell in order of its samples, those that are not kept from the engine."""
+    missing = [index for index in range(len(plan.prompts)) if index not in kept]
+    prompts = [plan.prompts[index] for index in missing]
+    completions = engine.run(prompts, plan.parameters, plan.capture) if prompts else iter(())
+    for index in range(len(plan.prompts)):
+        yield kept.row(index) if index in kept else _row(plan, index, next(completions))
+
+
+def _row(plan: CollectionPlan, index: int, completion: Completion) -> TrajectoryRow:
     """The stored row of a completion."""
     assert completion.hidden_states is not None, "the engine was asked to capture"
-    sample = plan.samples[completion.prompt_index]
-    prompt = plan.prompts[completion.prompt_index]
+    sample, prompt = plan.samples[index], plan.prompts[index]
     return TrajectoryRow(
         sample_id=sample.id,
         prompt=completion.prompt_text,

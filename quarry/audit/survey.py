@@ -20,9 +20,10 @@ from quarry.audit.cell import AuditCell, LabelCounts, decide
 from quarry.audit.labels import count_labels
 from quarry.audit.report import Audit
 from quarry.catalog import Catalog
-from quarry.errors import FileMissingError
+from quarry.errors import FileMissingError, IntegrityError
 from quarry.grading.grader import GRADER_VERSIONS
 from quarry.keys import TrajectoryKey, samples_path
+from quarry.trajectory.digest_table import read_table
 from quarry.trajectory.manifest import manifest_path, read_manifest
 from quarry.trajectory.report import Expected, Level, Report
 from quarry.trajectory.verification import verify
@@ -90,12 +91,13 @@ def _labels(
 ) -> tuple[LabelCounts | None, int | None]:
     """Counted labels and number of rows of a file that verified.
 
-    Ids come from the manifest, so that HDF5 is opened nowhere but in the verifier's child process.
+    Ids come from the table of digests, so that HDF5 is opened nowhere but in the verifier's child.
     """
     try:
-        sample_ids = read_manifest(manifest_path(report.path)).sample_ids
-    except FileMissingError:
-        problem = "the file has no manifest, so labels can't be matched to its rows"
+        manifest = read_manifest(manifest_path(report.path))
+        sample_ids = read_table(report.path, manifest.digests).sample_ids
+    except (FileMissingError, IntegrityError):
+        problem = "the file has no manifest and digests, so labels can't be matched to its rows"
         return LabelCounts(problem=problem), report.facts.get("n_samples")
     grader_version = GRADER_VERSIONS[catalog.benchmark(key.task).format]
     counts = count_labels(

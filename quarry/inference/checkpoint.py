@@ -9,6 +9,7 @@ Which checkpoint a catalog entry means is decided in `loading`.
 # pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from blake3 import blake3
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -43,6 +45,20 @@ class Checkpoint:
     tokenizer: PreTrainedTokenizerBase
     source: str
     revision: str | None
+
+    @property
+    def identity(self) -> str:
+        """Which weights these are: the hub's commit, or a digest of a directory's file list.
+
+        Names, sizes and times of the files tell one training from the next without reading
+        gigabytes.
+        """
+        directory = Path(self.source)
+        if not directory.is_dir():
+            return f"{self.source}@{self.revision}"
+        files = [(path, path.stat()) for path in sorted(directory.rglob("*")) if path.is_file()]
+        listed = [(path.name, status.st_size, status.st_mtime_ns) for path, status in files]
+        return blake3(json.dumps(listed).encode()).hexdigest()
 
 
 def read_checkpoint(

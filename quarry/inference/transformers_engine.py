@@ -58,7 +58,7 @@ class TransformersEngine(InferenceEngine):
                 got=str(batch_size),
                 fix="correct `batch_size` of the model in the catalog",
             )
-        self._source, self._revision = checkpoint.source, checkpoint.revision
+        self._source, self._identity = checkpoint.source, checkpoint.identity
         self._model: PreTrainedModel | None = checkpoint.model
         self._tokenizer = checkpoint.tokenizer
         self._batch_size = batch_size
@@ -141,9 +141,10 @@ class TransformersEngine(InferenceEngine):
         return self._context_length
 
     def describe(self) -> dict[str, Any]:
-        """Engine, versions, device, dtype and the batch size asked for."""
+        """Engine, versions, device, dtype, weights, and the batch size asked for."""
         return {
             "engine": "transformers",
+            "weights": self._identity,
             "transformers": version("transformers"),
             "torch": version("torch"),
             "device": str(self.model.device),

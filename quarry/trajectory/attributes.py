@@ -17,6 +17,7 @@ from quarry.inference.engine import Scope
 from quarry.trajectory.layout import FORMAT_VERSION, TrajectoryHeader
 
 COMPLETE = "complete"
+PARTIAL_OF = "partial_of"
 _TEXTS = (
     "model",
     "model_source",
@@ -36,6 +37,8 @@ def header_attributes(header: TrajectoryHeader) -> dict[str, Any]:
     """All root attributes except `complete`, which is written last."""
     values: dict[str, Any] = {name: getattr(header, name) for name in (*_TEXTS, *_NUMBERS)}
     values |= {name: json.dumps(getattr(header, name), sort_keys=True) for name in _NESTED}
+    if header.partial_of:
+        values[PARTIAL_OF] = header.partial_of
     return values | {
         "format_version": FORMAT_VERSION,
         "model_type": header.prompt_style,
@@ -100,6 +103,7 @@ def _header(attributes: Mapping[str, Any]) -> TrajectoryHeader:
         engine=nested["engine"],
         code_version=text["code_version"],
         collection_date=text["collection_date"],
+        partial_of=int(attributes.get(PARTIAL_OF, 0)),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import h5py
@@ -92,6 +93,11 @@ class Columns:
         """The sample's id, or `row 17` in a file that stores none."""
         return self.samples.ids[index] if self.samples else f"row {index}"
 
+    def cells_of(self, index: int) -> dict[str, bytes]:
+        """One row's columns as bytes, as `digests.row_digest` takes them."""
+        return {name: rows[index] for name, rows in self.rows.items()}
+
+    @cached_property
     def rows(self) -> dict[str, list[bytes]]:
         """Each column as rows of bytes, as `digests.column_digest` takes them."""
         texts = {PROMPTS: self.prompts, MODEL_OUTPUTS: self.model_outputs}

@@ -43,20 +43,59 @@ def column_digest(rows: Iterable[bytes]) -> str:
     return digest.hex()
 
 
-class StatesDigest:
-    """The digest of one sample's hidden states, fed in slabs of token rows."""
+def row_digest(cells: Mapping[str, bytes], states_digest: bytes) -> bytes:
+    """The digest of a whole row, 32 bytes: proof of one sample, whatever became of the others.
 
-    def __init__(self) -> None:
-        self._hash = blake3()
+    Args:
+        cells: the row's columns by dataset name, UTF-8 text or little-endian numbers.
+        states_digest: digest of its hidden states.
+    """
+    digest = blake3()
+    for name in sorted(cells):
+        for part in (name.encode("utf-8"), cells[name]):
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part)
+    digest.update(states_digest)
+    return digest.digest()
+
+
+class StatesDigest:
+    """The digest of one sample's hidden states, fed in slabs of token rows.
+
+    The states are cut into blocks of `block_tokens` rows, each with a digest of its own, and the
+    sample's digest is that of the row of block digests. A block is what a chunk holds, so that
+    states are hashed once for sample and chunk.
+
+    Args:
+        block_tokens: token rows of a block, see `layout.block_tokens`.
+    """
+
+    def __init__(self, block_tokens: int) -> None:
+        self._block_tokens = block_tokens
+        self._finished: list[bytes] = []
+        self._current = blake3()
+        self._filled = 0
 
     def add(self, states: States) -> None:
         """Add the next token rows, `(n_tokens, n_layers, d_model)` float16."""
-        little_endian = np.ascontiguousarray(states, dtype=STATE_DTYPE)
-        self._hash.update(little_endian.view(np.uint8).data)
+        rows = np.ascontiguousarray(states, dtype=STATE_DTYPE)
+        while len(rows):
+            part = rows[: self._block_tokens - self._filled]
+            self._current.update(part.reshape(-1).view(np.uint8).data)
+            self._filled += len(part)
+            if self._filled == self._block_tokens:
+                self._finished.append(self._current.digest())
+                self._current, self._filled = blake3(), 0
+            rows = rows[len(part) :]
 
-    def hex(self) -> str:
-        """The digest of the rows so far."""
-        return self._hash.hexdigest()
+    @property
+    def blocks(self) -> list[bytes]:
+        """Digests of the blocks so far, 32 bytes each; the last one may be short of rows."""
+        return [*self._finished, self._current.digest()] if self._filled else list(self._finished)
+
+    def digest(self) -> bytes:
+        """The digest of the rows so far, 32 bytes."""
+        return blake3(b"".join(self.blocks)).digest()
 
 
 def file_digest(path: Path) -> str:

@@ -63,16 +63,24 @@ States = npt.NDArray[np.float16]
 """`(n_tokens, n_layers, d_model)` float16."""
 
 
-def chunk_tokens(max_seq_len: int, n_layers: int, d_model: int) -> int:
-    """How many tokens of one sample lie in one chunk.
+def block_tokens(n_layers: int, d_model: int) -> int:
+    """How many tokens of one sample one digest covers.
 
-    A chunk is about 1 MiB, so that one sample is read in few pieces, but not more than 16 tokens
-    (or 8 KiB): what a chunk holds beyond a sample's last token is stored padding, on average half
-    a chunk a sample.
+    A block is about 1 MiB, but not more than 16 tokens (or 8 KiB). It depends on nothing but the
+    size of a token, so that a sample's digest stays what it is however a file is laid out.
     """
     token_bytes = n_layers * d_model * STATE_DTYPE.itemsize
     small = max(_CHUNK_TOKENS, _SMALL_CHUNK_BYTES // token_bytes)
-    return max(1, min(_CHUNK_BYTES // token_bytes, small, max_seq_len))
+    return max(1, min(_CHUNK_BYTES // token_bytes, small))
+
+
+def chunk_tokens(max_seq_len: int, n_layers: int, d_model: int) -> int:
+    """How many tokens of one sample lie in one chunk: a block of digests.
+
+    One sample is so read in few pieces; what a chunk holds beyond a sample's last token is stored
+    padding, on average half a chunk a sample.
+    """
+    return min(block_tokens(n_layers, d_model), max_seq_len)
 
 
 def storable_text(text: str) -> str:
@@ -110,6 +118,8 @@ class TrajectoryHeader:
         engine: what ran the model, plain JSON values.
         code_version: version of the code that collected.
         collection_date: ISO 8601 with time zone UTC.
+        partial_of: number of samples that the whole file would hold, where this one is what could
+            be salvaged of it; 0 for a whole file.
     """
 
     model: str
@@ -129,6 +139,7 @@ class TrajectoryHeader:
     engine: Mapping[str, Any]
     code_version: str
     collection_date: str
+    partial_of: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what could not be stored or would make no readable file."""
@@ -186,6 +197,11 @@ class TrajectoryHeader:
         """Shape of a chunk of `trajectories`: one sample, some tokens."""
         tokens = chunk_tokens(self.max_seq_len, self.n_layers, self.d_model)
         return (1, tokens, self.n_layers, self.d_model)
+
+    @property
+    def block_tokens(self) -> int:
+        """Tokens that one digest covers."""
+        return block_tokens(self.n_layers, self.d_model)
 
     @property
     def labels_link(self) -> str:

@@ -1,7 +1,8 @@
 """`Manifest`: what was published, in a small JSON file beside the data.
 
-It is the proof that the file is the one that was verified; it carries a digest of itself. Writing
-the data and the order of publication are in `writer` and `publication`.
+It is the proof that the file is the one that was verified; it carries a digest of itself. The
+digests of single chunks and rows are in `digest_table`; writing the data and the order of
+publication are in `writer` and `publication`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from quarry.errors import FileMissingError, IntegrityError
 from quarry.findings import Finding
@@ -18,7 +19,13 @@ from quarry.trajectory.digests import canonical_digest
 from quarry.trajectory.layout import FORMAT_VERSION
 
 SUFFIX = ".manifest.json"
+MANIFEST_VERSION = 2
+LEGACY_FORMAT = 0
 _DIGEST = "digest"
+_CURE = "restore the manifest from a good copy with `quarry repair`, or collect the partition again"
+
+Origin = Literal["collected", "adopted", "salvaged"]
+"""`collected` by the platform, `adopted` from an older pipeline, or `salvaged` from a bad file."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +33,19 @@ class Manifest:
     """What a published file is, byte for byte and value for value.
 
     Args:
-        format_version: version of the trajectory format.
+        format_version: version of the trajectory format; 0 for a file of an older pipeline.
         file: name of the file, without its folder.
         size_bytes: its size.
-        blake3: digest of its bytes.
+        blake3: digest of its bytes, as `b3sum` prints it; empty until publication.
         head_digest: digest of its first 2 KiB, enough to tell it from a successor.
         content_digest: digest of what it says, independent of the container; the data version.
+        digests: digest of the table with the digests of every extent and row, see `digest_table`.
+        chunk: shape of a chunk of activations.
         n_samples: number of rows.
         datasets: digest of each dataset by name.
-        sample_ids: ids in the order of the rows.
-        sample_digests: digest of each row's valid hidden states, in the same order.
+        rules_version: version of the rules that its values, rows and lengths passed when it was
+            published; empty if they were never examined, or were found wanting.
+        origin: how the file came to be.
         created_at: ISO 8601 in UTC.
     """
 
@@ -45,10 +55,12 @@ class Manifest:
     blake3: str
     head_digest: str
     content_digest: str
+    digests: str
+    chunk: tuple[int, ...]
     n_samples: int
     datasets: dict[str, str]
-    sample_ids: tuple[str, ...]
-    sample_digests: tuple[str, ...]
+    rules_version: str
+    origin: Origin
     created_at: str
 
     def named(self, file: str) -> Manifest:
@@ -57,9 +69,8 @@ class Manifest:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, with the digest over all the others."""
-        values = asdict(self)
-        values["sample_ids"] = list(self.sample_ids)
-        values["sample_digests"] = list(self.sample_digests)
+        values = {"manifest_version": MANIFEST_VERSION} | asdict(self)
+        values["chunk"] = list(self.chunk)
         return values | {_DIGEST: canonical_digest(values)}
 
     @classmethod
@@ -73,17 +84,18 @@ class Manifest:
         expected = canonical_digest(rest)
         if values.get(_DIGEST) != expected:
             raise _damaged(where, f"digest {expected}", f"digest {values.get(_DIGEST)}")
-        if rest.get("format_version") != FORMAT_VERSION:
-            raise _damaged(
-                where, f"format_version {FORMAT_VERSION}", f"{rest.get('format_version')}"
-            )
+        version = rest.pop("manifest_version", 1)
+        if version != MANIFEST_VERSION:
+            expected, got = f"manifest_version {MANIFEST_VERSION}", f"{version}"
+            raise _damaged(where, expected, got, "make it anew with `quarry adopt`")
+        if rest.get("format_version") not in (LEGACY_FORMAT, FORMAT_VERSION):
+            got = f"{rest.get('format_version')}"
+            raise _damaged(where, f"format_version {FORMAT_VERSION}", got)
         try:
             made = cls(**rest)
         except TypeError as error:
             raise _damaged(where, "the values of a manifest", str(error)) from error
-        return replace(
-            made, sample_ids=tuple(made.sample_ids), sample_digests=tuple(made.sample_digests)
-        )
+        return replace(made, chunk=tuple(made.chunk))
 
 
 def manifest_path(file: Path) -> Path:
@@ -131,7 +143,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     temporary.replace(path)
 
 
-def _damaged(where: str, expected: str, got: str) -> IntegrityError:
+def _damaged(where: str, expected: str, got: str, cure: str = _CURE) -> IntegrityError:
     """The error for a manifest that proves nothing any more."""
     found = Finding(
         check="file_complete",
@@ -140,6 +152,6 @@ def _damaged(where: str, expected: str, got: str) -> IntegrityError:
         where=where,
         expected=expected,
         got=got,
-        cure="restore the manifest from the remote copy, or collect the partition again",
+        cure=cure,
     )
     return IntegrityError("A manifest is damaged", where=where, findings=[found])

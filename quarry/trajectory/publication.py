@@ -3,12 +3,13 @@
 The order, after the staged file was verified by reading it back from disk:
 
     1  sync the file                        a crash loses nothing that was published before
-    2  write the manifest as *pending*, synced
-    3  rename the file to its final name     new file, old manifest: seen as a mismatch
-    4  rename the pending manifest
-    5  sync the directory
+    2  write the table of digests, synced   its name is its own, the older one stays
+    3  write the manifest as *pending*, synced
+    4  rename the file to its final name     new file, old manifest: seen as a mismatch
+    5  rename the pending manifest
+    6  sync the directory, drop the older table and what staging still holds of the cell
 
-After a crash between 3 and 4 `recover` finishes the work; the older file is replaced, never
+After a crash between 4 and 5 `recover` finishes the work; the older file is replaced, never
 deleted. Staging names and sweeping are in `staging`. kill -9 is covered; loss of power as far as
 the file system keeps its promises about fsync and rename.
 """
@@ -21,12 +22,16 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from quarry.errors import IntegrityError, QuarryError
 from quarry.findings import Finding
+from quarry.trajectory.digest_table import put_table, read_table_bytes, sweep_tables
 from quarry.trajectory.digests import file_digest
+from quarry.trajectory.kept_rows import condemn, drop_superseded
 from quarry.trajectory.manifest import (
     Manifest,
     manifest_path,
@@ -34,7 +39,7 @@ from quarry.trajectory.manifest import (
     read_manifest,
     write_manifest,
 )
-from quarry.trajectory.report import CHUNKS_INTACT, RECOLLECT, Expected
+from quarry.trajectory.report import CHUNKS_INTACT, RECOLLECT, RULES_VERSION, Expected
 from quarry.trajectory.space import full_disk_named, require_space
 from quarry.trajectory.staging import (
     StagedFile,
@@ -58,6 +63,7 @@ __all__ = [
 Step = Literal[
     "verified",
     "file_synced",
+    "digests_written",
     "manifest_pending",
     "file_renamed",
     "manifest_renamed",
@@ -92,23 +98,50 @@ def publish(
         StorageFullError: no room, where staging is on another file system.
     """
     tell = on_step or _silent
-    report = verify(staged.path, expected=expected, deadline_s=deadline_s, manifest=staged.manifest)
-    report.raise_if_broken()
+    blake3 = _examine(staged, expected, deadline_s)
     tell("verified")
     final.parent.mkdir(parents=True, exist_ok=True)
+    table = read_table_bytes(staged.path, staged.manifest.digests)
+    staged = StagedFile(
+        staged.path, replace(staged.manifest, blake3=blake3, rules_version=RULES_VERSION)
+    )
     manifest = staged.manifest.named(final.name)
     with _locked(final.parent) as directory:
         _recover(final)
         _sweep_copies(final)
-        _rename(_bring_near(staged, final), final, manifest, directory, tell)
+        near = _bring_near(staged, final)
+        _sync(near)
+        tell("file_synced")
+        with full_disk_named(final):
+            put_table(final, manifest.digests, table)
+        tell("digests_written")
+        _rename(near, final, manifest, directory, tell)
+        sweep_tables(final, manifest.digests)
     staged.path.unlink(missing_ok=True)  # still there if it had to be copied
+    sweep_tables(staged.path, "")
+    drop_superseded(staged.path)
     return manifest
 
 
+def _examine(staged: StagedFile, expected: Expected | None, deadline_s: float | None) -> str:
+    """Verify a staged file and hash it as a whole, side by side; returns the digest.
+
+    Raises:
+        IntegrityError: it is not what was written; its rows are not used again.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        blake3 = pool.submit(file_digest, staged.path)
+        report = verify(
+            staged.path, expected=expected, deadline_s=deadline_s, manifest=staged.manifest
+        )
+        if not report.is_clean:
+            condemn(staged.path)
+        report.raise_if_broken()
+        return blake3.result()
+
+
 def _rename(source: Path, final: Path, manifest: Manifest, directory: int, tell: OnStep) -> None:
-    """Steps 1 to 5: from a verified file in the same file system to a published one."""
-    _sync(source)
-    tell("file_synced")
+    """Steps 3 to 6: from a synced file in the same file system to a published one."""
     with full_disk_named(final):
         write_manifest(pending_path(final), manifest)
     os.fsync(directory)

@@ -33,6 +33,9 @@ CHECKS = (
     ROWS_COMPLETE,
 )
 
+RULES_VERSION = "1"
+"""Raised when a rule about rows, lengths or values changes: older files are then examined anew."""
+
 RECOLLECT = "restore the file from a verified copy, or collect the partition again"
 _FINDINGS_PER_KIND = 20
 

@@ -21,8 +21,8 @@ from quarry.trajectory.scan import SampleScan
 from quarry.trajectory.verify_values import sample_findings, tokens_in_scope
 
 
-def checked_digest(row: TrajectoryRow, header: TrajectoryHeader, where: str) -> str:
-    """Refuse a row that does not fit the header or itself; return the digest of its states.
+def checked_scan(row: TrajectoryRow, header: TrajectoryHeader, where: str) -> SampleScan:
+    """Refuse a row that does not fit the header or itself; return the scan of its states.
 
     Raises:
         TrajectoryFormatError: shape, dtype, lengths or id are wrong.
@@ -43,7 +43,7 @@ def checked_digest(row: TrajectoryRow, header: TrajectoryHeader, where: str) -> 
     found = sample_findings(scan, where, row.sample_id, tokens)
     if found:
         raise IntegrityError("A row can't be stored", where=found[0].where, findings=found)
-    return scan.digest
+    return scan
 
 
 def _facts(row: TrajectoryRow, header: TrajectoryHeader) -> Iterator[tuple[str, bool, str]]:

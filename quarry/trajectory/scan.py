@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quarry.trajectory.digests import StatesDigest
-from quarry.trajectory.layout import STATE_DTYPE, States
+from quarry.trajectory.layout import STATE_DTYPE, States, block_tokens
 
 HEAD_ROWS = 8
 _LEAST_COMPARED = 32
@@ -39,7 +39,7 @@ class SampleScan:
     zero_layer: list[int] = field(default_factory=list[int])
     head: list[States] = field(default_factory=list[States])
     is_constant: bool = True
-    _digest: StatesDigest = field(default_factory=StatesDigest)
+    _digest: StatesDigest | None = None
 
     def add(self, states: States) -> None:
         """Look at the next token rows.
@@ -59,13 +59,21 @@ class SampleScan:
         self.zero_layer += self._positions(is_zero.any(axis=1) & ~is_zero.all(axis=1))
         self._remember_head(states)
         self._compare_with_first(states)
+        if self._digest is None:
+            self._digest = StatesDigest(block_tokens(states.shape[1], states.shape[2]))
         self._digest.add(states)
         self.n_tokens += len(states)
 
     @property
     def digest(self) -> str:
-        """Digest of the rows so far."""
-        return self._digest.hex()
+        """Digest of the rows so far, as hex."""
+        digest = self._digest or StatesDigest(1)
+        return digest.digest().hex()
+
+    @property
+    def blocks(self) -> list[bytes]:
+        """Digests of the blocks of rows so far, see `StatesDigest`."""
+        return [] if self._digest is None else self._digest.blocks
 
     def _positions(self, flags: npt.NDArray[np.bool_]) -> list[int]:
         """Token positions of the flagged rows of the current slab."""

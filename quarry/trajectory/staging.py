@@ -17,6 +17,9 @@ from pathlib import Path
 from quarry.keys import TrajectoryKey
 from quarry.trajectory.manifest import Manifest
 
+TRAJECTORIES_VIEW = "trajectories"
+SALVAGED_VIEW = "salvaged"
+JOURNAL_SUFFIX = ".journal"
 _OWNER = re.compile(r"\.by-(?P<host>\w{8})-(?P<boot>\w{8})-(?P<pid>\d+)-(?P<start>\d+)-\w{8}\.")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -34,7 +37,7 @@ class StagedFile:
     manifest: Manifest
 
 
-def staging_path(data_dir: Path, key: TrajectoryKey, view: str = "trajectories") -> Path:
+def staging_path(data_dir: Path, key: TrajectoryKey, view: str = TRAJECTORIES_VIEW) -> Path:
     """A new path in staging for a grid cell's file; the folder is made, the file is not.
 
     Args:
@@ -64,9 +67,48 @@ def is_abandoned(name: str) -> bool:
     return found["boot"] != _boot() or _start(int(found["pid"])) != int(found["start"])
 
 
+def staged_files(data_dir: Path, key: TrajectoryKey) -> list[Path]:
+    """A cell's trajectory files in staging, half-written or salvaged, newest first."""
+    return _newest_first(data_dir / "staging", f"{key.model}.{key.benchmark}")
+
+
+def siblings_of(staged: Path) -> list[Path]:
+    """The other trajectory files in staging of the cell that a staged file belongs to."""
+    cell, found, _ = staged.name.partition(f".{TRAJECTORIES_VIEW}.by-")
+    others = _newest_first(staged.parent, cell) if found else []
+    return [path for path in others if path != staged]
+
+
+def _newest_first(folder: Path, cell: str) -> list[Path]:
+    """Half-written and salvaged files of a cell."""
+    patterns = (f"{cell}.{TRAJECTORIES_VIEW}.by-*.h5", f"{cell}.{SALVAGED_VIEW}-*.h5")
+    found = [path for pattern in patterns for path in folder.glob(pattern)]
+    return sorted(found, key=lambda path: (-_written_at(path), path.name))
+
+
+def _written_at(path: Path) -> int:
+    """When a file was last written to, in nanoseconds; 0 if it is gone."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def sweep_staging(data_dir: Path) -> list[Path]:
-    """Remove what dead processes left in staging; returns what was removed."""
-    swept = [path for path in sorted((data_dir / "staging").glob("*")) if is_abandoned(path.name)]
+    """Remove what dead processes left in staging; returns what was removed.
+
+    A half-written file with a journal stays with it: the next collection of its cell goes on from
+    there.
+    """
+    found = sorted((data_dir / "staging").glob("*"))
+    journals = {path.name for path in found if path.name.endswith(JOURNAL_SUFFIX)}
+    kept = {
+        name
+        for journal in journals
+        for name in (journal, journal.removesuffix(JOURNAL_SUFFIX))
+        if (data_dir / "staging" / journal.removesuffix(JOURNAL_SUFFIX)).exists()
+    }
+    swept = [path for path in found if is_abandoned(path.name) and path.name not in kept]
     for path in swept:
         path.unlink(missing_ok=True)
     return swept

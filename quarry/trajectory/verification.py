@@ -42,6 +42,7 @@ def verify(
     expected: Expected | None = None,
     deadline_s: float | None = None,
     manifest: Manifest | None = None,
+    is_rescan: bool = False,
 ) -> Report:
     """Examine a trajectory file; a file that is missing, hangs HDF5 or crashes it is a finding.
 
@@ -53,13 +54,19 @@ def verify(
         deadline_s: most seconds that the child process may take; by default a minute, or the time
             that 20 MB/s take.
         manifest: what the file should be; by default the manifest beside it.
+        is_rescan: examine every value even where digests prove that they are those that passed the
+            present rules at publication.
     """
     started = time.perf_counter()
     light = check_light(path, manifest)
     findings, facts, done = list(light.findings), dict(light.facts), [FILE_COMPLETE]
-    if level != "light" and light.can_be_opened:
-        deadline_s = deadline_s or _deadline_s(light)
-        more, run, known = _ask_child(path, level, expected or Expected(), deadline_s, light)
+    is_provable = level == "full" and light.manifest is not None and "size_bytes" in light.facts
+    if level != "light" and (light.can_be_opened or is_provable):
+        request: dict[str, Any] = {"path": str(path), "level": level, "is_rescan": is_rescan}
+        request["expected"] = (expected or Expected()).as_dict()
+        request["manifest"] = light.manifest.as_dict() if light.manifest else None
+        request["can_be_opened"] = light.can_be_opened
+        more, run, known = _ask_child(path, request, deadline_s or _deadline_s(light))
         findings += more
         facts |= known
         done += run
@@ -75,12 +82,9 @@ def _deadline_s(light: LightResult) -> float:
 
 
 def _ask_child(
-    path: Path, level: Level, expected: Expected, deadline_s: float, light: LightResult
+    path: Path, request: dict[str, Any], deadline_s: float
 ) -> tuple[list[Finding], list[str], dict[str, Any]]:
     """Findings, checks that came to an end, and facts, from the guarded child."""
-    request: dict[str, Any] = {"path": str(path), "level": level, "expected": expected.as_dict()}
-    request["deadline_s"] = deadline_s
-    request["manifest"] = light.manifest.as_dict() if light.manifest else None
     outcome = run_guarded(_CHILD, request, deadline_s)
     findings: list[Finding] = []
     facts: dict[str, Any] = {}

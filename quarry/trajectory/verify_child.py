@@ -1,18 +1,14 @@
-"""The guarded child: opens the file as HDF5 and runs the checks, printing JSON lines.
+"""The guarded child: opens the file as HDF5, runs the checks and tells what they find.
 
-Run by `verification` as `python -m quarry.trajectory.verify_child`; never imported elsewhere. Lines
-are `{"begin": check}`, `{"findings": [...]}`, `{"end": check}` and `{"facts": {...}}`, each printed
-as soon as it is known, so that a file that kills this process has still told what was found.
+Run by `verification` through `guarded.run_guarded`; never called in the caller's own process.
+Messages are `{"begin": check}`, `{"findings": [...]}`, `{"end": check}`, `{"facts": {...}}`, each
+told as soon as it is known, so that a file that kills this process has still told what was found.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import math
-import resource
-import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +16,9 @@ import h5py
 
 from quarry.errors import QuarryError
 from quarry.findings import Finding
-from quarry.trajectory.chunk_map import read_chunk_map
 from quarry.trajectory.columns import Columns, read_columns
-from quarry.trajectory.digests import file_digest
-from quarry.trajectory.layout import TRAJECTORIES
+from quarry.trajectory.digest_table import DigestTable
+from quarry.trajectory.extents import damaged_extents
 from quarry.trajectory.manifest import Manifest
 from quarry.trajectory.report import (
     ACTIVATIONS_SANE,
@@ -32,6 +27,7 @@ from quarry.trajectory.report import (
     LENGTHS_PLAUSIBLE,
     RECOLLECT,
     ROWS_COMPLETE,
+    RULES_VERSION,
     Expected,
     condense,
 )
@@ -40,16 +36,17 @@ from quarry.trajectory.verify_chunks import check_chunks
 from quarry.trajectory.verify_digests import (
     column_findings,
     content_finding,
-    file_finding,
-    sample_digest_findings,
+    extent_findings,
+    load_table,
+    sample_findings_of,
 )
 from quarry.trajectory.verify_lengths import length_findings
 from quarry.trajectory.verify_rows import row_findings
 from quarry.trajectory.verify_structure import Layout, check_layout
 from quarry.trajectory.verify_values import NeighbourRules, sample_findings
 
-_MOST_MEMORY_BYTES = 16 << 30
-_GRACE_S = 5
+Tell = Callable[[dict[str, Any]], None]
+
 _READ_ERRORS = (
     OSError,
     RuntimeError,
@@ -65,30 +62,21 @@ class UnreadableError(Exception):
     """HDF5 refused to read; already reported."""
 
 
-def main() -> None:
-    """Read the request, run the checks."""
-    request: dict[str, Any] = json.load(sys.stdin)
-    _limit(request["deadline_s"])
-    manifest = request["manifest"] and Manifest.from_dict(request["manifest"], request["path"])
-    checker = Checker(Path(request["path"]), Expected(**request["expected"]), manifest)
-    with contextlib.suppress(UnreadableError):
-        checker.run(is_full=request["level"] == "full")
+def examine(request: dict[str, Any], tell: Tell) -> None:
+    """Run the checks of one file.
 
-
-def _limit(deadline_s: float) -> None:
-    """Bound core dumps, memory and CPU time.
-
-    The parent kills a child that takes too long, but a parent may be killed itself; then a file on
-    which HDF5 loops for ever would keep a core busy for ever.
+    Args:
+        request: `path`, `level`, `expected`, `manifest`, `is_rescan` and `can_be_opened`, as
+            `verification` makes them.
+        tell: sends one message to the caller at once.
     """
-    limits = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_AS: _MOST_MEMORY_BYTES,
-        resource.RLIMIT_CPU: math.ceil(deadline_s) + _GRACE_S,
-    }
-    for name, limit in limits.items():
-        with contextlib.suppress(ValueError, OSError):  # lower already, or unknown to the system
-            resource.setrlimit(name, (limit, limit))
+    manifest = request["manifest"] and Manifest.from_dict(request["manifest"], request["path"])
+    checker = Checker(Path(request["path"]), Expected(**request["expected"]), manifest, tell)
+    with contextlib.suppress(UnreadableError):
+        if request["level"] == "full":
+            checker.compare_bytes(is_rescan=request["is_rescan"])
+        if request["can_be_opened"]:
+            checker.run(is_full=request["level"] == "full")
 
 
 class Checker:
@@ -98,53 +86,76 @@ class Checker:
         path: the file.
         expected: what the caller knows about it.
         manifest: what it should be, where there is one.
+        tell: sends one message to the caller at once.
     """
 
-    def __init__(self, path: Path, expected: Expected, manifest: Manifest | None) -> None:
+    def __init__(
+        self, path: Path, expected: Expected, manifest: Manifest | None, tell: Tell
+    ) -> None:
         self.path = path
         self.where = str(path)
         self.expected = expected
         self.manifest = manifest
+        self.tell = tell
+        self._table: DigestTable | None = None
+        self._damaged_rows: set[int] = set()
+        self._is_proven = False
+
+    def compare_bytes(self, *, is_rescan: bool) -> None:
+        """Every extent against its digest; needs no HDF5, so a hang of it comes later.
+
+        What digests prove need not be examined again: the values of a file whose bytes are those
+        that passed the present rules pass them still.
+        """
+        if self.manifest is None:
+            return
+        with self._check(CHUNKS_INTACT):
+            self._table, found = load_table(self.path, self.manifest)
+            self._say(findings=found)
+            if self._table is None:
+                return
+            damaged = damaged_extents(self.path, self._table.extents)
+            self._damaged_rows = set(self._table.extents["row"][damaged].tolist())
+            self._say(findings=extent_findings(self.path, self._table, damaged, self.manifest))
+            is_examined = self.manifest.rules_version == RULES_VERSION
+            self._is_proven = is_examined and not damaged and not is_rescan
+            self.tell({"facts": {"values_proven_by_digests": self._is_proven}})
 
     def run(self, *, is_full: bool) -> None:
-        """Structure, then, where it is readable, everything else."""
-        with _check(LAYOUT_VALID, self.where), h5py.File(self.path, "r") as file:
+        """Structure, then what the file holds."""
+        with self._check(LAYOUT_VALID), h5py.File(self.path, "r") as file:
             layout = check_layout(file, self.where, self.expected)
-            _say(findings=layout.findings)
-            _print({"facts": layout.facts})
+            self._say(findings=layout.findings)
+            self.tell({"facts": layout.facts})
             if layout.is_readable:
                 found = check_chunks(file, self.where, self.path.stat().st_size)
                 layout.is_readable = all(finding.kind != "wrong_length" for finding in found)
-                _say(findings=found)
-        if not is_full:
-            return
-        if self.manifest is not None:
-            with _check(CHUNKS_INTACT, self.where):
-                _say(findings=file_finding(self.path, file_digest(self.path), self.manifest))
-        if layout.is_readable:
+                self._say(findings=found)
+        if is_full and layout.is_readable:
             with h5py.File(self.path, "r") as file:
                 self._run_full(file, layout)
 
     def _run_full(self, file: h5py.File, layout: Layout) -> None:
         """Columns, then states; at last what the digests say of both."""
         scope = layout.header.scope if layout.header else None
-        with _check(ROWS_COMPLETE, self.where):
+        with self._check(ROWS_COMPLETE):
             columns = read_columns(file)
             n_expected = layout.header.n_samples if layout.header else self.expected.n_samples
-            _say(findings=row_findings(columns, self.where, n_expected))
-        with _check(LENGTHS_PLAUSIBLE, self.where):
+            self._say(findings=row_findings(columns, self.where, n_expected))
+        with self._check(LENGTHS_PLAUSIBLE):
             max_seq_len = layout.facts["max_seq_len"]
-            _say(findings=length_findings(columns, self.where, max_seq_len, scope))
-        with _check(ACTIVATIONS_SANE, self.where):
-            digests: dict[int, str] = {}
-            rules = NeighbourRules(self.where, columns, scope)
-            _say(findings=self._state_findings(file, columns, rules, digests))
-        if self.manifest is not None:
-            with _check(CHUNKS_INTACT, self.where):
+            self._say(findings=length_findings(columns, self.where, max_seq_len, scope))
+        digests: dict[int, str] = {}
+        with self._check(ACTIVATIONS_SANE):
+            if not self._is_proven:
+                rules = NeighbourRules(self.where, columns, scope)
+                self._say(findings=self._state_findings(file, columns, rules, digests))
+        if self.manifest is not None and not self._is_proven:
+            with self._check(CHUNKS_INTACT):
                 ordered = [digests[index] for index in range(columns.n_samples)]
-                _say(findings=self._digest_findings(file, columns, ordered, layout, self.manifest))
+                self._say(findings=self._digest_findings(columns, ordered, layout, self.manifest))
         n_tokens = int(columns.sequence_lengths.sum(dtype="int64"))
-        _print({"facts": {"n_tokens": n_tokens}})
+        self.tell({"facts": {"n_tokens": n_tokens}})
 
     def _state_findings(
         self, file: h5py.File, columns: Columns, rules: NeighbourRules, digests: dict[int, str]
@@ -159,52 +170,36 @@ class Checker:
             yield from rules.add(index, scan)
 
     def _digest_findings(
-        self,
-        file: h5py.File,
-        columns: Columns,
-        digests: list[str],
-        layout: Layout,
-        manifest: Manifest,
+        self, columns: Columns, digests: list[str], layout: Layout, manifest: Manifest
     ) -> Iterator[Finding]:
         """What changed, told by columns, by samples, and by the header."""
-        chunk_map = read_chunk_map(file[TRAJECTORIES])
         found = list(column_findings(columns, self.where, manifest))
-        found += sample_digest_findings(digests, self.where, manifest, chunk_map)
+        if self._table is not None:
+            found += sample_findings_of(digests, self.where, self._table, self._damaged_rows)
         yield from found
-        if layout.header is not None and not found:
+        if layout.header is not None and not found and not self._damaged_rows:
             yield from content_finding(digests, columns, layout.header, self.where, manifest)
 
+    @contextlib.contextmanager
+    def _check(self, name: str) -> Generator[None]:
+        """Say that a check begins and ends; what HDF5 can't read is a finding of that check."""
+        self.tell({"begin": name})
+        try:
+            yield
+        except (*_READ_ERRORS, QuarryError) as error:
+            got = f"{type(error).__name__}: {error}"[:400]
+            self._say(findings=[unreadable(name, self.where, got)])
+            raise UnreadableError from error
+        self.tell({"end": name})
 
-@contextlib.contextmanager
-def _check(name: str, where: str) -> Generator[None]:
-    """Say that a check begins and ends; what HDF5 can't read is a finding of that check."""
-    _print({"begin": name})
-    try:
-        yield
-    except (*_READ_ERRORS, QuarryError) as error:
-        _say(findings=[unreadable(name, where, f"{type(error).__name__}: {error}"[:400])])
-        raise UnreadableError from error
-    _print({"end": name})
+    def _say(self, *, findings: Iterable[Finding]) -> None:
+        """Tell findings, the many of one kind condensed."""
+        found = [finding.as_dict() for finding in condense(findings)]
+        if found:
+            self.tell({"findings": found})
 
 
 def unreadable(check: str, where: str, got: str) -> Finding:
     """The finding for a file that can't be read to the end."""
     what = "The file can't be read"
     return Finding(check, "unreadable", what, where, "a readable HDF5 file", got, RECOLLECT)
-
-
-def _say(*, findings: Iterable[Finding]) -> None:
-    """Print findings, the many of one kind condensed."""
-    found = [finding.as_dict() for finding in condense(findings)]
-    if found:
-        _print({"findings": found})
-
-
-def _print(message: dict[str, Any]) -> None:
-    """Print one JSON line at once."""
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

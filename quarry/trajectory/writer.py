@@ -1,62 +1,57 @@
 """`TrajectoryWriter`: writes one trajectory file row by row, into staging.
 
-A row's text, lengths and tokens go to the file just before its activations, so that a file cut
-short has whatever rows it has whole; the older order (all activations, then all text) lost every
-text with the last per cent of the bytes. Texts of outputs exist only while collecting, so they
-can't all come first. What a row must be is in `row_rules`; giving the file its final name is
-`publication`'s business.
+The caller's thread checks and hashes a row, a second one writes it, so that disk and model work
+side by side. A row's text, lengths and tokens go to the file just before its activations, so that a
+file cut short has whatever rows it has whole. What a row must be is in `row_rules`, the HDF5 side
+in `row_store`; giving the file its final name is `publication`'s business.
 """
 
 from __future__ import annotations
 
+import contextlib
+import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import h5py
-import numpy as np
-
 from quarry.errors import TrajectoryFormatError, UsageError
-from quarry.trajectory.attributes import COMPLETE
-from quarry.trajectory.columns import length_bytes
+from quarry.trajectory.digest_table import DigestTable, digest_array, write_table
 from quarry.trajectory.digests import (
     HEAD_BYTES,
     ColumnDigest,
     content_digest,
-    file_digest,
     head_digest,
+    row_digest,
 )
-from quarry.trajectory.layout import (
-    FORMAT_VERSION,
-    LENGTH_DTYPE,
-    LIBVER,
-    OUTPUT_LENGTHS,
-    PROMPT_LENGTHS,
-    SEQUENCE_LENGTHS,
-    TOKEN_IDS,
-    TOKEN_OFFSETS,
-    TRAJECTORIES,
-    TrajectoryHeader,
-    TrajectoryRow,
-)
+from quarry.trajectory.extents import ExtentRow, cover_file, make_extents
+from quarry.trajectory.journal import Journal, journal_path
+from quarry.trajectory.layout import FORMAT_VERSION, TRAJECTORIES, TrajectoryHeader, TrajectoryRow
 from quarry.trajectory.manifest import Manifest
-from quarry.trajectory.row_rules import checked_digest
-from quarry.trajectory.row_store import create_datasets, row_texts, write_states
-from quarry.trajectory.space import abandon, full_disk_named, require_space
+from quarry.trajectory.row_rules import checked_scan
+from quarry.trajectory.row_store import RowFile, row_cells
+from quarry.trajectory.space import full_disk_named, require_space
 from quarry.trajectory.staging import StagedFile
+from quarry.trajectory.write_thread import WriteThread
+
+SYNC_EVERY_S = 5.0
 
 
 class TrajectoryWriter:
-    """Writes one file; a context manager that removes it unless `finish` was reached.
+    """Writes one file; a context manager.
 
-    Memory is bounded by one row and the token ids of one chunk.
+    Leaving its block before `finish` removes the file, unless it keeps a journal and has rows:
+    then file and journal stay, and `kept_rows` reads them back.
+
+    Memory is bounded by four rows: one being checked, two waiting, one being written.
 
     Args:
         path: where to write; below the staging directory, see `staging.staging_path`.
         header: what the whole file has in common.
         expected_tokens: token rows that will be written in all, where the caller knows; room for
             them is asked for before anything is written.
+        is_durable: keep a journal, so that every row survives what becomes of this process.
 
     Raises:
         UsageError: the path exists.
@@ -64,7 +59,12 @@ class TrajectoryWriter:
     """
 
     def __init__(
-        self, path: Path, header: TrajectoryHeader, *, expected_tokens: int | None = None
+        self,
+        path: Path,
+        header: TrajectoryHeader,
+        *,
+        expected_tokens: int | None = None,
+        is_durable: bool = False,
     ) -> None:
         self.path = path
         self.header = header
@@ -78,12 +78,14 @@ class TrajectoryWriter:
                 fix="ask staging_path for a new one",
             )
         require_space(path, (expected_tokens or header.max_seq_len) * header.token_bytes)
-        self._file: h5py.File | None = None
-        self._columns: dict[str, h5py.Dataset] = {}
-        self._ids: list[str] = []
-        self._known: set[str] = set()
-        self._sample_digests: list[str] = []
-        self._n_tokens = 0
+        self._is_durable = is_durable
+        self._file: RowFile | None = None
+        self._journal: Journal | None = None
+        self._thread: WriteThread | None = None
+        self._synced_at = time.monotonic()
+        self._rows: dict[str, bytes] = {}
+        self._states_digests: list[bytes] = []
+        self._extents: list[ExtentRow] = []
         self._digests: dict[str, ColumnDigest] = {}
         self._staged: StagedFile | None = None
 
@@ -91,10 +93,13 @@ class TrajectoryWriter:
         """Create the file."""
         try:
             with full_disk_named(self.path):
-                self._create()
+                self._file = RowFile(self.path, self.header)
+                if self._is_durable:
+                    self._journal = Journal(journal_path(self.path), self.header)
         except BaseException:
             self._discard()
             raise
+        self._thread = WriteThread(f"writer of {self.path.name}", self._sync)
         return self
 
     def __exit__(
@@ -103,35 +108,42 @@ class TrajectoryWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Remove the file unless it was finished and the block ended well."""
+        """Remove the file unless it was finished and the block ended well, or has kept rows."""
         if error is not None or self._staged is None:
             self._discard()
+        elif self._journal is not None:
+            self._journal.close()
 
     @property
     def n_rows(self) -> int:
-        """Rows written so far."""
-        return len(self._ids)
+        """Rows accepted so far."""
+        return len(self._rows)
 
     def append(self, row: TrajectoryRow) -> None:
-        """Check a row and write it.
+        """Check a row and have it written; its hidden states may not be changed afterwards.
 
         Raises:
             TrajectoryFormatError: its shape, dtype, lengths or id are wrong.
             IntegrityError: its hidden states are not finite, zero or otherwise no states.
-            StorageFullError: there is no room for it.
+            StorageFullError: there is no room for it, or for a row before it.
         """
         if self.n_rows == self.header.n_samples:
             raise self._wrong("A file is full already", f"{self.n_rows} rows", "one more")
-        if row.sample_id in self._known:
+        if row.sample_id in self._rows:
             raise self._wrong("A sample is there twice", "a new sample id", repr(row.sample_id))
-        self._open_file()
-        digest = checked_digest(row, self.header, str(self.path))
+        thread = self._open_thread()
+        scan = checked_scan(row, self.header, str(self.path))
         require_space(self.path, row.hidden_states.nbytes)
-        with full_disk_named(self.path):
-            self._write(row, digest)
+        cells, states_digest = row_cells(row), bytes.fromhex(scan.digest)
+        digest = row_digest(cells, states_digest)
+        thread.put(partial(self._write, self.n_rows, row, scan.blocks, states_digest, digest))
+        for name, cell in (*cells.items(), (TRAJECTORIES, states_digest)):
+            self._digests.setdefault(name, ColumnDigest()).add(cell)
+        self._rows[row.sample_id] = digest
+        self._states_digests.append(states_digest)
 
     def finish(self) -> StagedFile:
-        """Close the file and describe it.
+        """Close the file, describe it, and write its table of digests beside it.
 
         Raises:
             TrajectoryFormatError: rows are missing.
@@ -141,79 +153,69 @@ class TrajectoryWriter:
             raise self._wrong(
                 "A trajectory file lacks rows", f"{self.header.n_samples}", f"{self.n_rows} rows"
             )
-        file = self._open_file()
+        self._open_thread().close()
+        assert self._file is not None
         with full_disk_named(self.path):
-            file.attrs[COMPLETE] = True
-            file.flush()  # a flush may fail and be abandoned, a close may not
-            file.close()
-        self._file = None
-        self._columns.clear()
-        self._staged = StagedFile(self.path, self._manifest())
+            self._file.finish()
+            self._file = None
+            self._staged = StagedFile(self.path, self._describe())
         return self._staged
 
-    def _create(self) -> None:
-        """Create the file and its datasets."""
-        self._file = h5py.File(self.path, "w-", libver=LIBVER)
-        create_datasets(self._file, self.header, self._columns)
+    def _write(
+        self,
+        index: int,
+        row: TrajectoryRow,
+        blocks: list[bytes],
+        states_digest: bytes,
+        digest: bytes,
+    ) -> None:
+        """Write a row and note it in the journal; runs in the writing thread."""
+        assert self._file is not None
+        with full_disk_named(self.path):
+            extents = self._file.write(index, row, blocks)
+        self._extents += extents
+        if self._journal is not None:
+            self._journal.add(row, extents, states_digest.hex(), digest.hex())
+            if time.monotonic() - self._synced_at > SYNC_EVERY_S:
+                self._sync()
 
-    def _write(self, row: TrajectoryRow, digest: str) -> None:
-        """Write one row: text and tokens, then the activations."""
-        index = self.n_rows
-        n_states = len(row.hidden_states)
-        for name, text in row_texts(row).items():
-            self._columns[name][index] = text
-            self._digest(name).add(text.encode("utf-8"))
-        numbers = {
-            SEQUENCE_LENGTHS: n_states,
-            PROMPT_LENGTHS: row.prompt_length,
-            OUTPUT_LENGTHS: row.output_length,
-        }
-        for name, number in numbers.items():
-            self._columns[name][index] = number
-            self._digest(name).add(length_bytes(number))
-        self._write_tokens(row)
-        write_states(self._columns[TRAJECTORIES], index, row.hidden_states)
-        self._digest(TRAJECTORIES).add(bytes.fromhex(digest))
-        self._ids.append(row.sample_id)
-        self._known.add(row.sample_id)
-        self._sample_digests.append(digest)
+    def _sync(self) -> None:
+        """Make the rows so far durable against a loss of power; runs in the writing thread."""
+        if self._journal is not None and self._file is not None:
+            self._file.sync()
+            self._journal.sync()
+        self._synced_at = time.monotonic()
 
-    def _write_tokens(self, row: TrajectoryRow) -> None:
-        """Append the row's token ids to the flat column."""
-        tokens = np.ascontiguousarray(row.token_ids, dtype=LENGTH_DTYPE)
-        column = self._columns[TOKEN_IDS]
-        start, self._n_tokens = self._n_tokens, self._n_tokens + len(tokens)
-        column.resize((self._n_tokens,))
-        column[start:] = tokens
-        self._columns[TOKEN_OFFSETS][self.n_rows + 1] = self._n_tokens
-        self._digest(TOKEN_IDS).add(tokens.tobytes())
-
-    def _manifest(self) -> Manifest:
-        """Describe the closed file: digests of the rows as given, and of the bytes on disk."""
+    def _describe(self) -> Manifest:
+        """Describe the closed file: digests of the rows as given, and of the bytes between."""
         datasets = {name: digest.hex() for name, digest in sorted(self._digests.items())}
         with self.path.open("rb") as file:
             head = file.read(HEAD_BYTES)
+        table = DigestTable(
+            cover_file(self.path, make_extents(self._extents)),
+            tuple(self._rows),
+            digest_array(self._states_digests),
+            digest_array(list(self._rows.values())),
+        )
         return Manifest(
             format_version=FORMAT_VERSION,
             file=self.path.name,
             size_bytes=self.path.stat().st_size,
-            blake3=file_digest(self.path),
+            blake3="",
             head_digest=head_digest(head),
             content_digest=content_digest(self.header, datasets),
+            digests=write_table(self.path, table),
+            chunk=self.header.chunk_shape,
             n_samples=self.n_rows,
             datasets=datasets,
-            sample_ids=tuple(self._ids),
-            sample_digests=tuple(self._sample_digests),
+            rules_version="",
+            origin="salvaged" if self.header.partial_of else "collected",
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _digest(self, name: str) -> ColumnDigest:
-        """The running digest of a column."""
-        return self._digests.setdefault(name, ColumnDigest())
-
-    def _open_file(self) -> h5py.File:
-        """The open file."""
-        if self._file is None:
+    def _open_thread(self) -> WriteThread:
+        """The thread of an open writer."""
+        if self._thread is None or self._file is None:
             raise UsageError(
                 "A trajectory writer is not open",
                 where=str(self.path),
@@ -221,14 +223,22 @@ class TrajectoryWriter:
                 got="a closed writer",
                 fix="correct the caller",
             )
-        return self._file
+        return self._thread
 
     def _discard(self) -> None:
-        """Close and remove the file, even on a full disk."""
+        """Close the file, even on a full disk; remove it unless its rows can be read back."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            with contextlib.suppress(Exception):  # the block ends with an error of its own
+                thread.close()
         file, self._file = self._file, None
         if file is not None:
-            abandon(file)
-        self._columns.clear()
+            file.abandon()
+        if self._journal is not None and self._journal.n_rows:
+            self._journal.close()
+            return
+        if self._journal is not None:
+            self._journal.remove()
         self.path.unlink(missing_ok=True)
 
     def _wrong(self, what: str, expected: str, got: str) -> TrajectoryFormatError:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from quarry.errors import IntegrityError
-from quarry.trajectory.manifest import manifest_path
 from quarry.trajectory.report import CHECKS, Expected
 from quarry.trajectory.verification import verify
 from tests.trajectory.damage import DAMAGES, bytes_of_chunk, flip_bit, overwrite
@@ -27,12 +26,10 @@ EXPECTED = Expected(model="demo_base", task="gsm8k", n_shot=0, scope="prompt+out
 
 
 def copy(source: Path, folder: Path) -> Path:
-    """A published file and its manifest elsewhere."""
-    target = folder / "trajectories" / "0shot" / "demo_base" / source.name
-    target.parent.mkdir(parents=True)
-    shutil.copy(source, target)
-    shutil.copy(manifest_path(source), manifest_path(target))
-    return target
+    """A published file, its manifest and its digests elsewhere."""
+    target = folder / "trajectories" / "0shot" / "demo_base"
+    shutil.copytree(source.parent, target)
+    return target / source.name
 
 
 @pytest.mark.parametrize("name", DAMAGES)
@@ -113,19 +110,21 @@ def test_a_zeroed_page_anywhere_is_found(pristine: Path, tmp_path: Path) -> None
 
 def test_damage_is_located_down_to_sample_and_bytes(pristine: Path, tmp_path: Path) -> None:
     path = copy(pristine, tmp_path)
-    start, end = bytes_of_chunk(path, 4)
-    flip_bit(path, start + 100)
-    found = [one for one in verify(path).findings if one.kind == "states_changed"]
+    start, _ = bytes_of_chunk(path, 4)
+    size = 21 * 3 * 64 * 2
+    flip_bit(path, start + size + 100)
+    found = verify(path).findings_of("chunks_intact")
+    assert [one.kind for one in found] == ["states_changed"]
     assert [one.sample_id for one in found] == ["gsm8k/test/12"]
-    assert f"bytes {start}-{end}" in found[0].where
+    assert f"row 4, tokens 21-41, bytes {start + size}-{start + 2 * size}" in found[0].where
 
 
 def test_a_truncated_file_is_never_opened(pristine: Path, tmp_path: Path) -> None:
     path = copy(pristine, tmp_path)
     os.truncate(path, path.stat().st_size - 1)
     report = verify(path)
-    assert report.checks_run == ("file_complete",)
-    assert report.kinds() == {"truncated", "manifest_mismatch"}
+    assert report.checks_run == ("file_complete", "chunks_intact")
+    assert report.kinds() == {"truncated", "manifest_mismatch", "bytes_changed"}
 
 
 def test_many_equal_findings_are_condensed(tmp_path: Path) -> None:
