@@ -17,18 +17,15 @@ the file system keeps its promises about fsync and rename.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
-import shutil
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from quarry.errors import IntegrityError, QuarryError
-from quarry.findings import Finding
+from quarry.errors import QuarryError
 from quarry.trajectory.digest_table import put_table, read_table_bytes, sweep_tables
 from quarry.trajectory.digests import file_digest
 from quarry.trajectory.kept_rows import condemn, drop_superseded
@@ -39,12 +36,11 @@ from quarry.trajectory.manifest import (
     read_manifest,
     write_manifest,
 )
-from quarry.trajectory.report import CHUNKS_INTACT, RECOLLECT, RULES_VERSION, Expected
-from quarry.trajectory.space import full_disk_named, require_space
+from quarry.trajectory.near_copy import bring_near, copy_near, is_near, sweep_copies
+from quarry.trajectory.report import RULES_VERSION, Expected
+from quarry.trajectory.space import full_disk_named
 from quarry.trajectory.staging import (
     StagedFile,
-    is_abandoned,
-    owner_mark,
     staging_path,
     sweep_staging,
 )
@@ -108,8 +104,8 @@ def publish(
     manifest = staged.manifest.named(final.name)
     with _locked(final.parent) as directory:
         _recover(final)
-        _sweep_copies(final)
-        near = _bring_near(staged, final)
+        sweep_copies(final)
+        near = bring_near(staged, final)
         _sync(near)
         tell("file_synced")
         with full_disk_named(final):
@@ -161,7 +157,7 @@ def publish_plain(path: Path, final: Path) -> None:
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     with _locked(final.parent) as directory:
-        near = path if _is_near(path, final) else _copy(path, final)
+        near = path if is_near(path, final) else copy_near(path, final)
         _sync(near)
         near.replace(final)
         os.fsync(directory)
@@ -202,66 +198,6 @@ def _recover(final: Path) -> Manifest | None:
         return None
     pending.replace(manifest_path(final))
     return manifest
-
-
-def _bring_near(staged: StagedFile, final: Path) -> Path:
-    """The staged file itself, or a verified copy beside the final name on another file system."""
-    if _is_near(staged.path, final):
-        return staged.path
-    near = _copy(staged.path, final)
-    got = file_digest(near)
-    if got == staged.manifest.blake3:
-        return near
-    near.unlink()
-    found = Finding(
-        check=CHUNKS_INTACT,
-        kind="bytes_changed",
-        what="The copy on the other file system differs",
-        where=str(near),
-        expected=f"blake3 {staged.manifest.blake3}",
-        got=got,
-        cure=RECOLLECT,
-    )
-    raise IntegrityError("A file could not be copied", where=str(near), findings=[found])
-
-
-def _is_near(path: Path, final: Path) -> bool:
-    """Whether a file can be renamed to its final name; tried with an empty one.
-
-    Device numbers don't tell: two bind mounts of one file system refuse renames, too.
-    """
-    probe = path.with_name(f"{path.name}.probe")
-    probe.touch()
-    moved = final.with_name(f".{final.name}{owner_mark()}probe")
-    try:
-        probe.replace(moved)
-    except OSError as error:
-        probe.unlink()
-        if error.errno != errno.EXDEV:
-            raise
-        return False
-    moved.unlink()
-    return True
-
-
-def _copy(path: Path, final: Path) -> Path:
-    """Copy a file beside its final name under a name that says who makes it."""
-    near = final.with_name(f".{final.name}{owner_mark()}copy")
-    require_space(near, path.stat().st_size)
-    try:
-        with full_disk_named(near):
-            shutil.copyfile(path, near)
-    except BaseException:
-        near.unlink(missing_ok=True)
-        raise
-    return near
-
-
-def _sweep_copies(final: Path) -> None:
-    """Remove copies of this file that dead processes left."""
-    for path in final.parent.glob(f".{final.name}.by-*"):
-        if is_abandoned(path.name):
-            path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

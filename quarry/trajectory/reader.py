@@ -1,6 +1,7 @@
 """`TrajectoryReader`: reads a published trajectory file, sample by sample.
 
-Opens the file in this process: verify an unproven file first. Files of the older pipelines, which
+Hidden states are checked against the file's digests as they are read. The file is opened in this
+process: verify an unproven file first. Files of the older pipelines, which
 have no header, are read with plain h5py until they are adopted.
 """
 
@@ -17,10 +18,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
 
-from quarry.errors import FileMissingError, TrajectoryFormatError, UnknownNameError
+from quarry.errors import (
+    FileMissingError,
+    IntegrityError,
+    TrajectoryFormatError,
+    UnknownNameError,
+)
+from quarry.findings import Finding
 from quarry.inference.engine import FinishReason
 from quarry.trajectory.attributes import parse_header
+from quarry.trajectory.checked_read import CheckedStates
 from quarry.trajectory.columns import Columns, SampleColumns, dataset, read_columns
+from quarry.trajectory.digest_table import read_table
+from quarry.trajectory.digests import HEAD_BYTES, head_digest
 from quarry.trajectory.layout import (
     SAMPLES,
     TRAJECTORIES,
@@ -28,6 +38,8 @@ from quarry.trajectory.layout import (
     TrajectoryHeader,
     TrajectoryRow,
 )
+from quarry.trajectory.manifest import Manifest, manifest_path, read_manifest
+from quarry.trajectory.report import FILE_COMPLETE
 
 
 class TrajectoryReader:
@@ -35,14 +47,18 @@ class TrajectoryReader:
 
     Args:
         path: the file.
+        is_checked: compare hidden states with the file's digests on each read. A file without a
+            manifest, which was never published, has none and is read as it is.
 
     Raises:
         FileMissingError: there is no file.
         TrajectoryFormatError: it is no HDF5 file, or of another layout.
+        IntegrityError: its manifest is damaged, or another file's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_checked: bool = True) -> None:
         self.path = path
+        self._manifest = _manifest_of(path) if is_checked else None
         self._file = _open(path)
         try:
             self.header: TrajectoryHeader = parse_header(dict(self._file.attrs), str(path))
@@ -121,9 +137,15 @@ class TrajectoryReader:
 
         Returns:
             `(n_tokens, n_layers, d_model)` float16; no padding.
+
+        Raises:
+            IntegrityError: they are not what was published.
         """
         index = self._index(sample)
-        return self._states[index, : int(self.sequence_lengths[index])]
+        n_tokens = int(self.sequence_lengths[index])
+        if self._checked is None:
+            return self._states[index, :n_tokens]
+        return self._checked.read(index, n_tokens)
 
     def token_ids(self, sample: int | str) -> npt.NDArray[np.int32]:
         """Token ids of one sample, prompt first: `(prompt_length + output_length,)` int32."""
@@ -153,6 +175,15 @@ class TrajectoryReader:
             yield self.row(index)
 
     @cached_property
+    def _checked(self) -> CheckedStates | None:
+        """The checking way to the activations; None where there is nothing to check them with."""
+        if self._manifest is None:
+            return None
+        table = read_table(self.path, self._manifest.digests)
+        descriptor = int(self._file.id.get_vfd_handle())
+        return CheckedStates(descriptor, table, self.header, str(self.path))
+
+    @cached_property
     def _rows(self) -> dict[str, int]:
         """Row of each sample id."""
         return {sample_id: index for index, sample_id in enumerate(self.sample_ids)}
@@ -173,6 +204,32 @@ class TrajectoryReader:
             got=repr(sample),
             fix="see sample_ids",
         )
+
+
+def _manifest_of(path: Path) -> Manifest | None:
+    """The manifest of a published file; None for one that was never published.
+
+    Raises:
+        IntegrityError: it is damaged, or another file's.
+    """
+    try:
+        manifest = read_manifest(manifest_path(path))
+        with path.open("rb") as file:
+            head = head_digest(file.read(HEAD_BYTES))
+    except FileNotFoundError:
+        return None
+    if head == manifest.head_digest:
+        return manifest
+    found = Finding(
+        check=FILE_COMPLETE,
+        kind="manifest_mismatch",
+        what="The manifest is another file's: the first 2 KiB differ",
+        where=str(path),
+        expected=manifest.head_digest,
+        got=head,
+        cure="run `quarry verify` on the file",
+    )
+    raise IntegrityError("A file is not what its manifest says", where=str(path), findings=[found])
 
 
 def _open(path: Path) -> h5py.File:

@@ -27,7 +27,15 @@ from quarry.trajectory.reader import TrajectoryReader
 from quarry.trajectory.staging import staging_path
 from quarry.trajectory.verification import verify
 from quarry.trajectory.writer import TrajectoryWriter
-from tests.trajectory.examples import make_header, make_row, make_rows, stage, write_legacy
+from tests.trajectory.damage import bytes_of_chunk, flip_bit
+from tests.trajectory.examples import (
+    make_header,
+    make_row,
+    make_rows,
+    publish_example,
+    stage,
+    write_legacy,
+)
 
 
 def assert_same(left: TrajectoryRow, right: TrajectoryRow) -> None:
@@ -250,3 +258,23 @@ def test_a_file_that_can_not_be_read_says_why(tmp_path: Path) -> None:
         TrajectoryReader(write_legacy(tmp_path / "old.h5"))
     assert isinstance(caught.value, QuarryError)
     assert "old.h5" in str(caught.value)
+
+
+def test_a_changed_bit_is_noticed_when_it_is_read(published: Path) -> None:
+    start, _ = bytes_of_chunk(published, 4)
+    flip_bit(published, start + 100)
+    with TrajectoryReader(published) as reader:
+        assert len(reader.hidden_states(3)) == reader.sequence_lengths[3]
+        with pytest.raises(IntegrityError, match="changed after publication") as caught:
+            reader.hidden_states(4)
+    assert caught.value.findings[0].sample_id == "gsm8k/test/12"
+    assert f"bytes {start}-" in caught.value.findings[0].where
+    with TrajectoryReader(published, is_checked=False) as reader:
+        assert len(reader.hidden_states(4)) == reader.sequence_lengths[4]
+
+
+def test_a_file_under_another_files_manifest_is_not_read(published: Path, tmp_path: Path) -> None:
+    other, _ = publish_example(tmp_path / "other", seed=1)
+    published.write_bytes(other.read_bytes())
+    with pytest.raises(IntegrityError, match="not what its manifest says"):
+        TrajectoryReader(published)
