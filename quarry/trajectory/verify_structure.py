@@ -13,7 +13,7 @@ import numpy as np
 
 from quarry.errors import TrajectoryFormatError
 from quarry.findings import Finding, Severity
-from quarry.trajectory.attributes import COMPLETE, REQUIRED, parse_header
+from quarry.trajectory.attributes import COMPLETE, PARTIAL_OF, REQUIRED, parse_header
 from quarry.trajectory.layout import (
     FORMAT_VERSION,
     IS_CORRECT,
@@ -91,6 +91,8 @@ def check_layout(file: h5py.File, where: str, expected: Expected) -> Layout:
         )
     else:
         _check_header(attributes, layout)
+    if PARTIAL_OF in attributes:
+        _note_partial(attributes, layout)
     if layout.is_readable:
         _check_agreement(file, attributes, layout)
     _check_partition(attributes, expected, layout)
@@ -143,6 +145,18 @@ def _check_header(attributes: dict[str, Any], layout: Layout) -> None:
     except TrajectoryFormatError as error:
         expected, got = error.expected or "a header", error.got or str(error)
         layout.add("attribute_wrong", error.what, "attributes", expected, got)
+
+
+def _note_partial(attributes: dict[str, Any], layout: Layout) -> None:
+    """The file holds what could be salvaged of another one."""
+    layout.add(
+        "partial",
+        "The file is partial: some samples of a damaged file could be salvaged",
+        f"attribute {PARTIAL_OF}",
+        f"{attributes[PARTIAL_OF]} samples",
+        f"{attributes.get('n_samples', 'some')}",
+        cure="materialise the partition: only the samples that are missing are collected",
+    )
 
 
 def _check_agreement(file: h5py.File, attributes: dict[str, Any], layout: Layout) -> None:
