@@ -18,6 +18,8 @@ HEAD_ROWS = 8
 _LEAST_COMPARED = 32
 _MAGNITUDE = np.uint16(0x7FFF)
 _INFINITY = np.uint16(0x7C00)
+_NEGATIVE_FINITE = np.uint16(0xFBFF)
+_LEADING = 16
 
 
 @dataclass
@@ -49,14 +51,10 @@ class SampleScan:
         """
         if not len(states):
             return
-        # On the bits, not the numbers: one mask and one maximum answer both questions, and
-        # numpy has no fast path for float16 (isfinite: 0.4 GB/s, this: 5 GB/s).
+        # On the bits, not the numbers: numpy has no fast path for float16.
         bits = np.ascontiguousarray(states, dtype=STATE_DTYPE).view(np.uint16)
-        peaks = (bits & _MAGNITUDE).max(axis=2)
-        self.non_finite += self._positions((peaks >= _INFINITY).any(axis=1))
-        is_zero = peaks == 0
-        self.zero += self._positions(is_zero.all(axis=1))
-        self.zero_layer += self._positions(is_zero.any(axis=1) & ~is_zero.all(axis=1))
+        if _is_suspicious(bits):
+            self._look_closely(bits)
         self._remember_head(states)
         self._compare_with_first(states)
         if self._digest is None:
@@ -75,6 +73,14 @@ class SampleScan:
         """Digests of the blocks of rows so far, see `StatesDigest`."""
         return [] if self._digest is None else self._digest.blocks
 
+    def _look_closely(self, bits: npt.NDArray[np.uint16]) -> None:
+        """Note which rows are not finite or zero."""
+        peaks = (bits & _MAGNITUDE).max(axis=2)
+        self.non_finite += self._positions((peaks >= _INFINITY).any(axis=1))
+        is_zero = peaks == 0
+        self.zero += self._positions(is_zero.all(axis=1))
+        self.zero_layer += self._positions(is_zero.any(axis=1) & ~is_zero.all(axis=1))
+
     def _positions(self, flags: npt.NDArray[np.bool_]) -> list[int]:
         """Token positions of the flagged rows of the current slab."""
         return [] if not flags.any() else (np.flatnonzero(flags) + self.n_tokens).tolist()
@@ -89,6 +95,17 @@ class SampleScan:
         if self.is_constant:
             first = self.head[0]
             self.is_constant = all(np.array_equal(row, first) for row in states)
+
+
+def _is_suspicious(bits: npt.NDArray[np.uint16]) -> bool:
+    """Whether any number may be NaN or infinite, or any state all zero; false alarms are allowed.
+
+    Two flat maxima (of the bits as unsigned and as signed numbers) answer the first question, the
+    first few numbers of each state the second: 14 µs for 512 KiB where a close look takes 40.
+    """
+    if bits.max() > _NEGATIVE_FINITE or bits.view(np.int16).max() >= _INFINITY:
+        return True
+    return not (bits[:, :, :_LEADING] & _MAGNITUDE).any(axis=2).all()
 
 
 def are_alike(left: States, right: States) -> bool:
