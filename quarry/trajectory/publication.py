@@ -16,10 +16,8 @@ the file system keeps its promises about fsync and rename.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +26,7 @@ from typing import Literal
 from quarry.errors import QuarryError
 from quarry.trajectory.digest_table import put_table, read_table_bytes, sweep_tables
 from quarry.trajectory.digests import file_digest
+from quarry.trajectory.folder_lock import locked
 from quarry.trajectory.kept_rows import condemn, drop_superseded
 from quarry.trajectory.manifest import (
     Manifest,
@@ -102,7 +101,7 @@ def publish(
         staged.path, replace(staged.manifest, blake3=blake3, rules_version=RULES_VERSION)
     )
     manifest = staged.manifest.named(final.name)
-    with _locked(final.parent) as directory:
+    with locked(final.parent) as directory:
         _recover(final)
         sweep_copies(final)
         near = bring_near(staged, final)
@@ -156,7 +155,7 @@ def publish_plain(path: Path, final: Path) -> None:
     For views that can be made again at any time and that need no manifest.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(final.parent) as directory:
+    with locked(final.parent) as directory:
         near = path if is_near(path, final) else copy_near(path, final)
         _sync(near)
         near.replace(final)
@@ -172,7 +171,7 @@ def recover(final: Path) -> Manifest | None:
     """
     if not final.parent.is_dir():
         return None
-    with _locked(final.parent) as directory:
+    with locked(final.parent) as directory:
         manifest = _recover(final)
         os.fsync(directory)
     return manifest
@@ -204,20 +203,6 @@ def _sync(path: Path) -> None:
     """Make a file's bytes durable."""
     with full_disk_named(path), path.open("rb+") as file:
         os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Generator[int]:
-    """Hold a directory's lock, so that two publications don't mix; gives its descriptor."""
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        # Some network file systems lock only files opened for writing, which a directory can't be;
-        # there the partition's own run lock has to do.
-        with contextlib.suppress(OSError):
-            fcntl.flock(directory, fcntl.LOCK_EX)
-        yield directory
-    finally:
-        os.close(directory)
 
 
 def _silent(step: Step) -> None:

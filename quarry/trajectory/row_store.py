@@ -103,6 +103,9 @@ class RowFile:
         self._file = h5py.File(path, "w-", libver=LIBVER)
         try:
             create_datasets(self._file, header, self._columns)
+            # Only a flush gives the header its place; left to the close, that is the file's end,
+            # the first that a truncation takes.
+            self._file.flush()
         except BaseException:
             self.abandon()
             raise
