@@ -7,10 +7,12 @@ the grid is rolled up here.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2b
 
 import dagster as dg
 from dagster import AssetCheckKey
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus,
     AssetCheckExecutionResolvedStatus,
@@ -97,6 +99,70 @@ def cells_to_mark(
         for partition in sorted(failed)
         if statuses.get(partition) == AssetPartitionStatus.MATERIALIZED
     ]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """When a partition appeared, and when its content was last examined.
+
+    Args:
+        materialized_at: time of the latest materialisation.
+        checked_at: end of the latest examination of that very materialisation, whatever came of
+            it; None for never.
+    """
+
+    materialized_at: datetime
+    checked_at: datetime | None
+
+
+def proofs(
+    instance: dg.DagsterInstance, asset: str, check: str, partitions: dg.PartitionsDefinition
+) -> dict[str, Proof]:
+    """What is proven about every materialised partition, from the executions of one check.
+
+    Asks for the executions of each partition: the batched `get_asset_check_partition_info` has no
+    times, and a run that crashed hides what came before it. 2 ms a partition on SQLite.
+    """
+    asset_key = dg.AssetKey(asset)
+    existing = set(partitions.get_partition_keys())
+    storage = instance.event_log_storage
+    latest = storage.get_latest_storage_id_by_partition(
+        asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key, storage_ids=list(latest.values())),
+        limit=max(len(latest), 1),
+    ).records
+    return {
+        partition: Proof(
+            _utc(record.timestamp),
+            _checked_at(instance, AssetCheckKey(asset_key, check), partition, record.storage_id),
+        )
+        for record in records
+        if (partition := str(record.partition_key)) in existing
+    }
+
+
+def _checked_at(
+    instance: dg.DagsterInstance, check: AssetCheckKey, partition: str, storage_id: int
+) -> datetime | None:
+    """When a check last came to a verdict on a materialisation."""
+    history = instance.event_log_storage.get_asset_check_execution_history(
+        check,
+        limit=1,
+        status={AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED},
+        partition_filter=PartitionKeyFilter(key=partition),
+    )
+    evaluation = history[0].evaluation if history else None
+    target = evaluation.target_materialization_data if evaluation else None
+    if target is None or target.storage_id != storage_id or history[0].event is None:
+        return None
+    return _utc(history[0].event.timestamp)
+
+
+def _utc(timestamp: float) -> datetime:
+    """Seconds since the epoch as a time."""
+    return datetime.fromtimestamp(timestamp, UTC)
 
 
 def partition_tags(partition: str) -> dict[str, str]:

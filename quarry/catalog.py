@@ -22,6 +22,7 @@ from quarry.catalog_entries import (
     GenerationSpec,
     HubDataset,
     ModelSpec,
+    ScrubSettings,
     Slug,
     Thresholds,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "GenerationSpec",
     "HubDataset",
     "ModelSpec",
+    "ScrubSettings",
     "Thresholds",
     "load_catalog",
 ]
@@ -58,6 +60,7 @@ class Catalog(Entry):
     capture: CaptureSettings = CaptureSettings()
     thresholds: Thresholds = Thresholds()
     effort: Effort = Effort()
+    scrub: ScrubSettings = ScrubSettings()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Catalog:

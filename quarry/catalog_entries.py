@@ -8,11 +8,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
-from quarry.errors import CatalogError
+from quarry.errors import CatalogError, UsageError
 from quarry.inference.engine import CaptureSpec, Scope
 from quarry.keys import SLUG
+from quarry.scrub_budget import Budget
 
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -151,3 +159,24 @@ class Effort(Entry):
 
     collect_gpu_hours: Annotated[float, Field(ge=0.0)] = 1.5
     relabel_cpu_hours: Annotated[float, Field(ge=0.0)] = 0.25
+
+
+class ScrubSettings(Entry):
+    """The daily scrub: how much is verified in full when, and how soon every file comes round.
+
+    `budget` is a share of all bytes such as `5%`, or such as `50GB`. Where it is too small for the
+    period, `must_cover` says that the period is kept (default) and not the budget.
+    """
+
+    budget: str = "5%"
+    period_days: Annotated[int, Field(ge=1)] = 30
+    must_cover: bool = True
+    cron: Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")] = "0 3 * * *"
+
+    @field_validator("budget")
+    @classmethod
+    def _can_be_read(cls, text: str) -> str:
+        try:
+            return str(Budget.parse(text))
+        except UsageError as error:
+            raise ValueError(f"{error.what}; expected {error.expected}") from error

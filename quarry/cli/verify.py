@@ -30,6 +30,9 @@ def verify_files(
     level: Annotated[
         Level, typer.Option(help="light reads 4 KiB, structure the file's map, full every byte.")
     ] = Level.FULL,
+    rescan: Annotated[
+        bool, typer.Option("--rescan", help="Examine values even where digests prove them.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Verify trajectory files.
@@ -38,12 +41,12 @@ def verify_files(
 
     Example: `quarry verify .quarry/demo/data --level structure`
     """
-    files = list(dict.fromkeys(file for path in paths for file in _files_of(path)))
-    reports = _verify_all(files, level)
+    files = list(dict.fromkeys(file for path in paths for file in files_of(path)))
+    reports = _verify_all(files, level, is_rescan=rescan)
     if as_json:
-        emit_json(_as_dict(reports, level))
+        emit_json(as_document(reports, level))
     else:
-        _show(reports)
+        show_reports(reports)
     raise typer.Exit(CLEAN if all(report.is_clean for report in reports) else FINDINGS)
 
 
@@ -63,7 +66,7 @@ def key_of_path(path: Path) -> TrajectoryKey | None:
     return key if path.parts[-4:] == key.trajectory_path.parts else None
 
 
-def _files_of(path: Path) -> Iterator[Path]:
+def files_of(path: Path) -> Iterator[Path]:
     """The file itself, or all trajectory files below a directory, by name."""
     if path.is_file():
         yield path
@@ -82,21 +85,26 @@ def _files_of(path: Path) -> Iterator[Path]:
 
 def _verify_all(files: Sequence[Path], level: Level) -> list[Report]:
     """Verify file after file."""
-    from quarry.trajectory.report import Expected
-    from quarry.trajectory.verification import verify
-
     reports: list[Report] = []
     with progress_bar() as advance:
         for done, file in enumerate(files):
             if advance:
                 advance(done, len(files), file.name)
-            key = key_of_path(file.resolve())
-            expected = Expected(key.model, key.task, key.n_shot) if key else None
-            reports.append(verify(file, level=level.value, expected=expected))
+            reports.append(verify_file(file, level, is_rescan=is_rescan))
     return reports
 
 
-def _as_dict(reports: Sequence[Report], level: Level) -> dict[str, Any]:
+def verify_file(file: Path, level: Level, *, is_rescan: bool = False) -> Report:
+    """Verify one file as the cell that its path claims to be."""
+    from quarry.trajectory.report import Expected
+    from quarry.trajectory.verification import verify
+
+    key = key_of_path(file.resolve())
+    expected = Expected(key.model, key.task, key.n_shot) if key else None
+    return verify(file, level=level.value, expected=expected, is_rescan=is_rescan)
+
+
+def as_document(reports: Sequence[Report], level: Level) -> dict[str, Any]:
     """The JSON document."""
     return {
         "level": level.value,
@@ -114,7 +122,7 @@ def _as_dict(reports: Sequence[Report], level: Level) -> dict[str, Any]:
     }
 
 
-def _show(reports: Sequence[Report]) -> None:
+def show_reports(reports: Sequence[Report]) -> None:
     """A table of files, then every finding with its cure."""
     from quarry.audit.tables import markdown_table
 
