@@ -83,7 +83,7 @@ def files_of(path: Path) -> Iterator[Path]:
     yield from found
 
 
-def _verify_all(files: Sequence[Path], level: Level) -> list[Report]:
+def _verify_all(files: Sequence[Path], level: Level, *, is_rescan: bool) -> list[Report]:
     """Verify file after file."""
     reports: list[Report] = []
     with progress_bar() as advance:
