@@ -34,7 +34,9 @@ from resources.catalog import CatalogResource
 from resources.engines import EngineResource
 from resources.files import FilesResource
 from resources.graders import GraderResource
+from sensors.adoption import build_adoption_sensor
 from sensors.jobs import build_jobs
+from sensors.scrub import build_scrub_schedule
 from sensors.verification import build_schedules, build_sensors
 
 ROOT = Path(__file__).resolve().parent
@@ -85,8 +87,8 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
             *build_label_checks(grid),
         ],
         jobs=build_jobs(),
-        schedules=build_schedules(),
-        sensors=build_sensors(grid),
+        schedules=[*build_schedules(), build_scrub_schedule(catalog.scrub, grid)],
+        sensors=[*build_sensors(grid), build_adoption_sensor(grid)],
         resources=deployment.resources(),
     )
 

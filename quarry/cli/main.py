@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import quarry
-from quarry.cli import audit, grade, inspect, platform, verify
+from quarry.cli import adopt, audit, grade, inspect, platform, repair, salvage, scrub, verify
 from quarry.cli.output import INTERRUPTED, WRONG_USE
 from quarry.errors import QuarryError
 
@@ -44,6 +44,10 @@ def root(
 
 
 app.command("verify")(verify.verify_files)
+app.command("adopt")(adopt.adopt_files)
+app.command("scrub")(scrub.scrub_directory)
+app.command("repair")(repair.repair_file)
+app.command("salvage")(salvage.salvage_file)
 app.command("inspect")(inspect.inspect_file)
 app.command("audit")(audit.audit_grid)
 app.command("grade")(grade.grade_file)

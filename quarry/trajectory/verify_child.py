@@ -40,6 +40,7 @@ from quarry.trajectory.verify_digests import (
     load_table,
     sample_findings_of,
 )
+from quarry.trajectory.verify_legacy import CutPrompts, attribute_findings, legacy_findings
 from quarry.trajectory.verify_lengths import length_findings
 from quarry.trajectory.verify_rows import row_findings
 from quarry.trajectory.verify_structure import Layout, check_layout
@@ -126,6 +127,8 @@ class Checker:
         with self._check(LAYOUT_VALID), h5py.File(self.path, "r") as file:
             layout = check_layout(file, self.where, self.expected)
             self._say(findings=layout.findings)
+            if layout.is_legacy:
+                self._say(findings=attribute_findings(dict(file.attrs), self.where))
             self.tell({"facts": layout.facts})
             if layout.is_readable:
                 found = check_chunks(file, self.where, self.path.stat().st_size)
@@ -145,6 +148,9 @@ class Checker:
         with self._check(LENGTHS_PLAUSIBLE):
             max_seq_len = layout.facts["max_seq_len"]
             self._say(findings=length_findings(columns, self.where, max_seq_len, scope))
+            if layout.is_legacy:
+                task = self.expected.task or str(file.attrs.get("task", ""))
+                self._say(findings=legacy_findings(columns, self.where, max_seq_len, task))
         digests: dict[int, str] = {}
         with self._check(ACTIVATIONS_SANE):
             if not self._is_proven:
@@ -161,13 +167,17 @@ class Checker:
         self, file: h5py.File, columns: Columns, rules: NeighbourRules, digests: dict[int, str]
     ) -> Iterator[Finding]:
         """Scan all samples; their digests are collected on the way."""
+        cut_prompts = CutPrompts(columns, self.where)
         for index, scan in scan_samples(file, columns.sequence_lengths):
             digests[index] = scan.digest
             if not scan.n_tokens:
                 continue
+            cut_prompts.add(index, scan)
             sample_id = columns.id_of(index)
             yield from sample_findings(scan, self.where, sample_id, rules.tokens(index))
             yield from rules.add(index, scan)
+        if columns.samples is None:
+            yield from cut_prompts.findings()
 
     def _digest_findings(
         self, columns: Columns, digests: list[str], layout: Layout, manifest: Manifest

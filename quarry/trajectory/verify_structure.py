@@ -13,6 +13,7 @@ import numpy as np
 
 from quarry.errors import TrajectoryFormatError
 from quarry.findings import Finding, Severity
+from quarry.keys import SLUG
 from quarry.trajectory.attributes import COMPLETE, PARTIAL_OF, REQUIRED, parse_header
 from quarry.trajectory.layout import (
     FORMAT_VERSION,
@@ -87,7 +88,7 @@ def check_layout(file: h5py.File, where: str, expected: Expected) -> Layout:
             f"format_version {FORMAT_VERSION} and the group {SAMPLES!r}",
             "neither; sample ids, tokens and scope are unknown",
             "warning",
-            "adopt the file, or collect the partition again",
+            "use it as it is, or collect the partition again to have them",
         )
     else:
         _check_header(attributes, layout)
@@ -196,7 +197,7 @@ def _check_partition(attributes: dict[str, Any], expected: Expected, layout: Lay
     cure = "put the file where it belongs; restore or collect this partition again"
     for name, value in expected.as_dict().items():
         said = layout.facts.get(name) if name == "n_samples" else attributes.get(name)
-        if said is None and layout.is_legacy:
+        if layout.is_legacy and not _is_comparable(name, said):
             continue
         if said is None or str(said) != str(value):
             layout.add(
@@ -208,3 +209,12 @@ def _check_partition(attributes: dict[str, Any], expected: Expected, layout: Lay
                 "error",
                 cure,
             )
+
+
+def _is_comparable(name: str, said: object) -> bool:
+    """Whether what an older file says can be held against what a cell should be.
+
+    Older files drew other numbers of samples, and named models by hub ids and tasks as people
+    write them; adoption has worked out which cell they are.
+    """
+    return said is not None and name != "n_samples" and SLUG.fullmatch(str(said)) is not None

@@ -33,6 +33,9 @@ CHECKS = {
 }
 
 
+SCHEDULES = {"scrub_daily": "RUNNING", "verify_every_cell": "STOPPED"}
+
+
 @pytest.fixture(scope="module")
 def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     return build_defs(Deployment(ROOT / "catalog/demo.yaml", tmp_path_factory.mktemp("data")))
@@ -48,6 +51,11 @@ def test_the_checks_are_the_golden_list(defs: dg.Definitions):
     for key in defs.resolve_asset_graph().asset_check_keys:
         found.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
     assert found == CHECKS
+
+
+def test_the_schedules_are_the_golden_list(defs: dg.Definitions):
+    found = defs.get_repository_def().schedule_defs
+    assert {schedule.name: schedule.default_status.value for schedule in found} == SCHEDULES
 
 
 @pytest.mark.parametrize("identity", ALL, ids=lambda identity: identity.name)

@@ -1,0 +1,1 @@
+"""Adoption: files of older pipelines become published files, as they are, never rewritten."""
