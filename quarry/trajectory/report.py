@@ -37,6 +37,10 @@ RULES_VERSION = "1"
 """Raised when a rule about rows, lengths or values changes: older files are then examined anew."""
 
 RECOLLECT = "restore the file from a verified copy, or collect the partition again"
+MEND = (
+    "`quarry repair` it from a good copy; without one `quarry salvage` it and materialise the "
+    "partition, which then collects only what is lost"
+)
 _FINDINGS_PER_KIND = 20
 
 

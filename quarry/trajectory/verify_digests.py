@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from quarry.trajectory.digest_table import NO_ROW, DigestTable, Extents, read_ta
 from quarry.trajectory.digests import column_digest, content_digest, file_digest
 from quarry.trajectory.layout import TRAJECTORIES, TrajectoryHeader
 from quarry.trajectory.manifest import Manifest
-from quarry.trajectory.report import CHUNKS_INTACT, RECOLLECT
+from quarry.trajectory.report import CHUNKS_INTACT, MEND
 
 _RANGES_SHOWN = 3
 
@@ -60,8 +60,8 @@ def extent_findings(
     for row, indices in by_row.items():
         last = min(row + manifest.chunk[0], manifest.n_samples) - 1
         rows = f"row {row}" if row == last else f"rows {row}-{last}"
-        tokens = sorted({int(table.extents["token"][i]) for i in indices})
-        shown = ", ".join(f"{t}-{t + manifest.chunk[1] - 1}" for t in tokens[:_RANGES_SHOWN])
+        tokens = {int(table.extents["token"][i]) for i in indices}
+        shown = _spans((first, manifest.chunk[1]) for first in tokens)
         yield _finding(
             "states_changed",
             "A sample's hidden states are not what was published",
@@ -121,16 +121,20 @@ def content_finding(
 
 def _ranges(extents: Extents, indices: Sequence[int]) -> str:
     """Byte ranges of extents for a person, neighbours joined."""
-    spans = [(int(extents["start"][i]), int(extents["size"][i])) for i in indices]
+    return f"bytes {_spans((int(extents['start'][i]), int(extents['size'][i])) for i in indices)}"
+
+
+def _spans(pieces: Iterable[tuple[int, int]]) -> str:
+    """Pieces `(start, size)` as ranges from the first to before the last, neighbours joined."""
     joined: list[list[int]] = []
-    for start, size in sorted(spans):
+    for start, size in sorted(pieces):
         if joined and joined[-1][1] == start:
             joined[-1][1] = start + size
         else:
             joined.append([start, start + size])
     shown = ", ".join(f"{start}-{end}" for start, end in joined[:_RANGES_SHOWN])
     more = len(joined) - _RANGES_SHOWN
-    return f"bytes {shown}" + (f" and {more} more ranges" if more > 0 else "")
+    return shown + (f" and {more} more ranges" if more > 0 else "")
 
 
 def _digests(path: Path, extent: np.void) -> tuple[str, str]:
@@ -146,4 +150,4 @@ def _finding(
     kind: str, what: str, where: str, expected: str, got: str, sample_id: str | None = None
 ) -> Finding:
     """A finding of this check."""
-    return Finding(CHUNKS_INTACT, kind, what, where, expected, got, RECOLLECT, sample_id=sample_id)
+    return Finding(CHUNKS_INTACT, kind, what, where, expected, got, MEND, sample_id=sample_id)

@@ -15,7 +15,7 @@ from quarry.errors import FileMissingError, IntegrityError
 from quarry.findings import Finding, Severity
 from quarry.trajectory.digests import HEAD_BYTES, head_digest
 from quarry.trajectory.manifest import Manifest, manifest_path, pending_path, read_manifest
-from quarry.trajectory.report import FILE_COMPLETE, RECOLLECT
+from quarry.trajectory.report import FILE_COMPLETE, MEND, RECOLLECT
 from quarry.trajectory.superblock import Superblock, SuperblockError, read_superblock
 
 _OUR_SUPERBLOCK = 3
@@ -103,7 +103,7 @@ def _check_superblock(
     if size_bytes < eof:
         what = f"The file is truncated: its last {eof - size_bytes:,} bytes are missing"
         place = f"bytes {size_bytes}-{eof}"
-        result.findings.append(_finding("truncated", what, path, expected, got, place=place))
+        result.findings.append(_finding("truncated", what, path, expected, got, MEND, place=place))
     elif size_bytes > eof:
         what = f"{size_bytes - eof:,} bytes follow the end of the file"
         place = f"bytes {eof}-{size_bytes}"
@@ -154,7 +154,7 @@ def _compare(path: Path, size_bytes: int, head: bytes, manifest: Manifest) -> li
     return [
         _finding(
             "manifest_mismatch",
-            f"The manifest is another file's: the {name} differs",
+            f"The file is not the one that was published: its {name} differs",
             path,
             expected,
             got,

@@ -116,7 +116,7 @@ def test_damage_is_located_down_to_sample_and_bytes(pristine: Path, tmp_path: Pa
     found = verify(path).findings_of("chunks_intact")
     assert [one.kind for one in found] == ["states_changed"]
     assert [one.sample_id for one in found] == ["gsm8k/test/12"]
-    assert f"row 4, tokens 21-41, bytes {start + size}-{start + 2 * size}" in found[0].where
+    assert f"row 4, tokens 21-42, bytes {start + size}-{start + 2 * size}" in found[0].where
 
 
 def test_a_truncated_file_is_never_opened(pristine: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_truncated_file_is_never_opened(pristine: Path, tmp_path: Path) -> Non
     os.truncate(path, path.stat().st_size - 1)
     report = verify(path)
     assert report.checks_run == ("file_complete", "chunks_intact")
-    assert report.kinds() == {"truncated", "manifest_mismatch", "bytes_changed"}
+    assert report.kinds() == {"truncated", "manifest_mismatch", "states_changed"}
 
 
 def test_many_equal_findings_are_condensed(tmp_path: Path) -> None:
