@@ -48,6 +48,7 @@ from quarry.trajectory.layout import (
     storable_text,
 )
 from quarry.trajectory.space import abandon
+from quarry.trajectory.writeback import start_writeback
 
 _TOKENS_PER_CHUNK = 4096
 FILE_ID = "file_id"
@@ -188,6 +189,7 @@ class RowFile:
             digests.append((xxhash.xxh3_64_intdigest(data), digest))
         size = self._header.token_bytes * chunk[1]
         starts = self._chunk_starts(index, tokens, size)
+        start_writeback(self._descriptor, starts[0], starts[-1] + size - starts[0])
         return [
             (start, size, index, token, *both)
             for start, token, both in zip(starts, tokens, digests, strict=True)
