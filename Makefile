@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo ui check test bench clean
+.PHONY: help setup demo ui check test soak bench clean
 
 help:
 	@echo "make demo   train toy models, collect and label the whole grid, print the audit (minutes)"
 	@echo "make ui     open the Dagster UI on it"
 	@echo "make test   run the tests"
+	@echo "make soak   try every claim about trajectory files at its full count (four minutes)"
 	@echo "make check  format, lint, types, import rules"
 	@echo "make bench  performance comparisons"
 	@echo "make clean  delete the demo's data; the virtual environment stays"
@@ -37,6 +38,9 @@ check: setup
 
 test: setup
 	$(BIN)/pytest -n auto
+
+soak: setup
+	$(BIN)/python -m tests.soak $(SOAK)
 
 bench: setup
 	@for name in trajectory_io crash_safety write_path read_path; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done

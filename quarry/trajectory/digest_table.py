@@ -23,6 +23,7 @@ from blake3 import blake3
 from quarry.errors import FileMissingError, IntegrityError
 from quarry.findings import Finding
 from quarry.trajectory.report import CHUNKS_INTACT
+from quarry.trajectory.staging import owner_mark
 
 SUFFIX = ".digests"
 DIGEST_BYTES = 32
@@ -127,7 +128,7 @@ def write_table(file: Path, table: DigestTable) -> str:
 def put_table(file: Path, table_digest: str, data: bytes) -> None:
     """Write the bytes of a table beside a file, durably and under its own name at once."""
     path = table_path(file, table_digest)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}{owner_mark()}tmp")
     with temporary.open("wb") as out:
         out.write(data)
         out.flush()

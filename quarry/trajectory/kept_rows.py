@@ -25,7 +25,7 @@ from quarry.trajectory.layout import STATE_DTYPE, States, TrajectoryHeader, Traj
 from quarry.trajectory.manifest import manifest_path, read_manifest
 from quarry.trajectory.reader import TrajectoryReader
 from quarry.trajectory.row_store import row_cells
-from quarry.trajectory.staging import siblings_of, staged_files
+from quarry.trajectory.staging import is_abandoned, siblings_of, staged_files
 
 CONDEMNED = ".condemned"
 
@@ -173,6 +173,10 @@ def drop_superseded(staged: Path) -> None:
         if source is not None:
             source.remove()
             source.close()
+        elif is_abandoned(path.name) and not _is_locked(journal_path(path)):
+            # Killed before the first line of its journal was whole: it holds no row.
+            path.unlink(missing_ok=True)
+            journal_path(path).unlink(missing_ok=True)
 
 
 def condemn(staged: Path) -> None:
@@ -197,6 +201,18 @@ def _open(path: Path) -> JournalledFile | PartialFile | None:
     except (OSError, ValueError, KeyError, TypeError, QuarryError):
         file.close()
         return None
+
+
+def _is_locked(journal: Path) -> bool:
+    """Whether another process has a journal."""
+    try:
+        with journal.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _proof(row: TrajectoryRow, header: TrajectoryHeader) -> bytes:

@@ -17,6 +17,7 @@ from quarry.errors import FileMissingError, IntegrityError
 from quarry.findings import Finding
 from quarry.trajectory.digests import canonical_digest
 from quarry.trajectory.layout import FORMAT_VERSION
+from quarry.trajectory.staging import owner_mark
 
 SUFFIX = ".manifest.json"
 MANIFEST_VERSION = 2
@@ -134,7 +135,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write a manifest so that the name holds either the old or the whole new one, durably."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}{owner_mark()}tmp")
     with temporary.open("w", encoding="utf-8") as file:
         json.dump(manifest.as_dict(), file, indent=1, ensure_ascii=False)
         file.write("\n")

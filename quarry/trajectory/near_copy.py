@@ -72,7 +72,7 @@ def copy_near(path: Path, final: Path) -> Path:
 
 
 def sweep_copies(final: Path) -> None:
-    """Remove copies of this file that dead processes left."""
-    for path in final.parent.glob(f".{final.name}.by-*"):
+    """Remove what dead processes left beside a file: copies, half-written manifests, tables."""
+    for path in final.parent.glob(f".*{final.name}*.by-*"):
         if is_abandoned(path.name):
             path.unlink(missing_ok=True)

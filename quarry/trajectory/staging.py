@@ -13,9 +13,12 @@ import re
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quarry.keys import TrajectoryKey
-from quarry.trajectory.manifest import Manifest
+
+if TYPE_CHECKING:
+    from quarry.trajectory.manifest import Manifest
 
 TRAJECTORIES_VIEW = "trajectories"
 SALVAGED_VIEW = "salvaged"

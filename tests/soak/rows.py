@@ -1,0 +1,65 @@
+"""The rows of the soak: their numbers, their full counts and what runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from tests.soak import (
+    bit_flips,
+    costs,
+    good_files,
+    healing,
+    holes,
+    hostile,
+    kills,
+    salvaging,
+    truncations,
+    wrong_files,
+)
+from tests.soak.outcome import Outcome
+
+Run = Callable[..., Outcome]
+"""`(n, seed, directory, progress) -> Outcome`."""
+
+FULL_SIZE_BYTES = 5e9
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table of claims.
+
+    Args:
+        number: its number.
+        n: how many cases make it whole.
+        run: runs it.
+        is_timed: whether other work beside it would spoil its figure.
+    """
+
+    number: int
+    n: int
+    run: Run
+    is_timed: bool = False
+
+
+def rows(*, is_full_size: bool = False) -> dict[int, Row]:
+    """All rows by number, the longest ones first.
+
+    Args:
+        is_full_size: whether the speed of the full level is measured on a file of 5 GB.
+    """
+    cost = partial(costs.run, full_bytes=FULL_SIZE_BYTES) if is_full_size else costs.run
+    made = [
+        Row(7, 500, kills.run),
+        Row(2, 1000, bit_flips.run),
+        Row(5, 300, good_files.run),
+        Row(3, 300, holes.run),
+        Row(6, 300, hostile.run),
+        Row(4, 10 * len(wrong_files.KINDS), wrong_files.run),
+        Row(13, 10, salvaging.run),
+        Row(12, 50, healing.run),
+        Row(1, 1000, truncations.run),
+        Row(22, costs.FULL_N, cost, is_timed=True),
+    ]
+    return {row.number: row for row in made}
