@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trajectory.examples import publish_example
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -24,3 +26,15 @@ def interruptible() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published trajectory file that no test may change."""
+    return publish_example(tmp_path_factory.mktemp("pristine"))[0]
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A published trajectory file to be damaged."""
+    return publish_example(tmp_path)[0]

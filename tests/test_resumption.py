@@ -123,7 +123,7 @@ def test_a_changed_sample_is_run_again_alone(tmp_path: Path) -> None:
     interrupted(tmp_path)
     engine = ArithmeticEngine()
     changes = {"gsm8k/test/1": {"input": "Another question?"}, "gsm8k/test/2": {"target": "99"}}
-    run(tmp_path, engine, samples=benchmark(**changes))
+    run(tmp_path, engine, samples=benchmark(changes=changes))
     assert engine.ran == [f"gsm8k/test/{i}" for i in (1, 2, *range(4, N_SAMPLES))]
 
 

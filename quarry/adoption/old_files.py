@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quarry.trajectory.guarded import run_guarded
+from quarry.guard.guarded import run_guarded
 from quarry.trajectory.layout import TRAJECTORIES
 from quarry.trajectory.verify_light import check_light
 

@@ -1,6 +1,6 @@
 """`quarry repair`: replace the damaged bytes of one trajectory file by those of a good copy.
 
-What is damaged, and how it is replaced, lives in `quarry.trajectory.repair`.
+What is damaged, and how it is replaced, lives in `quarry.repair.repairing`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from quarry.cli.verify import finding_text, key_of_path
 from quarry.errors import UsageError
 
 if TYPE_CHECKING:
-    from quarry.trajectory.repair import RepairResult
+    from quarry.repair.repairing import RepairResult
 
 
 def repair_file(
@@ -34,8 +34,8 @@ def repair_file(
 
     Example: `quarry repair FILE --from /backup/data`
     """
-    from quarry.trajectory.good_copy import LocalCopy
-    from quarry.trajectory.repair import repair
+    from quarry.repair.good_copy import LocalCopy
+    from quarry.repair.repairing import repair
 
     copy = None if good is None else LocalCopy(_copy_of(file, good))
     if file.is_dir() or (copy is None and not file.exists()):

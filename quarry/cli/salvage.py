@@ -1,6 +1,6 @@
 """`quarry salvage`: keep the intact rows of a damaged trajectory file in a new, partial one.
 
-Which rows are intact is found out in `quarry.trajectory.salvage`.
+Which rows are intact is found out in `quarry.salvage.salvaging`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from quarry.cli.verify import finding_text, key_of_path
 from quarry.errors import UsageError
 
 if TYPE_CHECKING:
-    from quarry.trajectory.salvage import SalvageResult
+    from quarry.salvage.salvaging import SalvageResult
 
 _SHOWN = 10
 
@@ -37,7 +37,7 @@ def salvage_file(
 
     Example: `quarry salvage DATA/trajectories/0shot/olmo3_base/gsm8k_trajectories.h5`
     """
-    from quarry.trajectory.salvage import salvage
+    from quarry.salvage.salvaging import salvage
 
     if not file.is_file():
         raise UsageError(
@@ -57,7 +57,7 @@ def salvage_file(
 
 def _default_output(file: Path) -> Path:
     """In staging for a file of a data directory, else beside the file."""
-    from quarry.trajectory.salvage import salvaged_path
+    from quarry.salvage.salvaging import salvaged_path
 
     key = key_of_path(file.resolve())
     if key is not None:

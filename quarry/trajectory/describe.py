@@ -14,9 +14,9 @@ from typing import Any
 
 from quarry.errors import FileMissingError, IntegrityError
 from quarry.findings import Finding
+from quarry.guard.guarded import run_guarded
 from quarry.keys import TrajectoryKey
 from quarry.trajectory.digest_table import DigestTable, read_table
-from quarry.trajectory.guarded import run_guarded
 from quarry.trajectory.manifest import Manifest, Origin
 from quarry.trajectory.report import LAYOUT_VALID, RECOLLECT
 

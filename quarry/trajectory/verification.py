@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from quarry.findings import Finding
-from quarry.trajectory.guarded import run_guarded
+from quarry.guard.guarded import run_guarded
 from quarry.trajectory.manifest import Manifest
 from quarry.trajectory.report import (
     CHECKS,

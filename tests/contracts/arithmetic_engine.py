@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,10 +36,6 @@ class ArithmeticEngine(InferenceEngine):
         stop: how it stops; by default it runs out of memory.
     """
 
-    n_layers = N_LAYERS
-    d_model = D_MODEL
-    context_length = 4096
-
     def __init__(
         self,
         stop_after: int | None = None,
@@ -51,6 +47,18 @@ class ArithmeticEngine(InferenceEngine):
         self.stop = stop or run_out_of_memory
         self.device = device
         self.ran: list[str] = []
+
+    @property
+    def n_layers(self) -> int:
+        return N_LAYERS
+
+    @property
+    def d_model(self) -> int:
+        return D_MODEL
+
+    @property
+    def context_length(self) -> int:
+        return 4096
 
     def describe(self) -> dict[str, Any]:
         return {"engine": "arithmetic", "device": self.device, "batch_size": len(self.ran)}
@@ -99,12 +107,14 @@ def catalog(**changes: Any) -> Catalog:
     return Catalog.model_validate(values | changes)
 
 
-def benchmark(n_samples: int = N_SAMPLES, **changes: Any) -> BenchmarkSet:
+def benchmark(
+    n_samples: int = N_SAMPLES, changes: Mapping[str, dict[str, str]] | None = None
+) -> BenchmarkSet:
     samples = [
         Sample(
             f"gsm8k/test/{i}", f"What is {i} plus {i * i}?" + " Think." * (i % 4), f"{i + i * i}"
         )
         for i in range(n_samples)
     ]
-    samples = [replace(sample, **changes.get(sample.id, {})) for sample in samples]
+    samples = [replace(sample, **(changes or {}).get(sample.id, {})) for sample in samples]
     return BenchmarkSet("gsm8k", 0, "gsm8k", tuple(samples), ())

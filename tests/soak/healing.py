@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from quarry.repair.good_copy import LocalCopy
+from quarry.repair.repairing import repair
 from quarry.trajectory.digest_table import read_table, table_path
-from quarry.trajectory.good_copy import LocalCopy
 from quarry.trajectory.manifest import Manifest, manifest_path, read_manifest
-from quarry.trajectory.repair import repair
 from tests.soak.corpus import Specimen, drawn, make_old, make_own
 from tests.soak.old_files import Container
 from tests.soak.outcome import Outcome, Progress, Tally, silent

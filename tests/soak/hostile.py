@@ -15,12 +15,12 @@ import numpy as np
 
 from quarry.trajectory.report import Report
 from quarry.trajectory.verification import verify
+from tests.guard.processes import descendants, servers_of, wait_until_gone
 from tests.soak.corpus import Specimen, drawn, make_old, make_own
 from tests.soak.levels import is_overdue
 from tests.soak.old_files import Container
 from tests.soak.outcome import Outcome, Progress, Tally, silent
 from tests.soak.regions import Span, place_in, regions_of
-from tests.trajectory.processes import descendants, servers_of, wait_until_gone
 
 ROW = 6
 CLAIM = "the verifier survives hostile files"

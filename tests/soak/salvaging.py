@@ -14,11 +14,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from quarry.salvage.salvaging import SalvageResult, salvage
 from quarry.trajectory.layout import TrajectoryHeader, TrajectoryRow
 from quarry.trajectory.manifest import manifest_path
 from quarry.trajectory.publication import publish
 from quarry.trajectory.reader import TrajectoryReader
-from quarry.trajectory.salvage import SalvageResult, salvage
 from tests.soak.corpus import Specimen, speak
 from tests.soak.old_files import Container, adopt, write_old
 from tests.soak.outcome import Outcome, Progress, Tally, silent

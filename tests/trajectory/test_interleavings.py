@@ -97,7 +97,7 @@ class Attempts(RuleBasedStateMachine):
         sweep_staging(self.data_dir)
         recover(self.final)
 
-    @precondition(lambda self: staged_files(self.data_dir, KEY))
+    @precondition(lambda self: bool(staged_files(self.data_dir, KEY)))
     @rule(share=st.floats(0, 1))
     def loses_its_tail(self, share: float) -> None:
         path = staged_files(self.data_dir, KEY)[0]

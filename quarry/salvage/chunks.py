@@ -12,7 +12,7 @@ from typing import Any
 
 import h5py
 
-from quarry.trajectory.salvage_tell import READ_ERRORS
+from quarry.salvage.tell import READ_ERRORS
 
 _Cell = tuple[int, ...]
 

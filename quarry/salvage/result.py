@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from quarry.findings import Finding, Severity
-from quarry.trajectory.guarded import ChildOutcome
+from quarry.guard.guarded import ChildOutcome
 from quarry.trajectory.report import CHUNKS_INTACT, FILE_COMPLETE, LAYOUT_VALID, RECOLLECT, Report
 
 PARTIAL = "partial"

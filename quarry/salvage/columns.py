@@ -11,12 +11,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from quarry.salvage.legacy import ORIGINAL_ROWS
+from quarry.salvage.tell import READ_ERRORS, Teller, reason_of
 from quarry.trajectory.chunk_map import read_chunk_map
 from quarry.trajectory.digest_table import DigestTable
 from quarry.trajectory.extents import damaged_extents
 from quarry.trajectory.layout import SEQUENCE_LENGTHS, TEXTS, TRAJECTORIES
-from quarry.trajectory.salvage_legacy import ORIGINAL_ROWS
-from quarry.trajectory.salvage_tell import READ_ERRORS, Teller, reason_of
 
 _KNOWN = (TRAJECTORIES, SEQUENCE_LENGTHS, ORIGINAL_ROWS, *TEXTS)
 

@@ -21,15 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from quarry.errors import FileMissingError, IntegrityError, UsageError
+from quarry.guard.guarded import run_guarded
 from quarry.keys import TrajectoryKey
-from quarry.trajectory.describe import describe_file
-from quarry.trajectory.digest_table import read_table, sweep_tables, table_path
-from quarry.trajectory.digests import file_digest
-from quarry.trajectory.guarded import run_guarded
-from quarry.trajectory.manifest import Manifest, manifest_path, write_manifest
-from quarry.trajectory.repair_proofs import local_manifest
-from quarry.trajectory.report import Report
-from quarry.trajectory.salvage_result import (
+from quarry.repair.proofs import local_manifest
+from quarry.salvage.result import (
     LostRow,
     SalvageResult,
     Survey,
@@ -37,12 +32,17 @@ from quarry.trajectory.salvage_result import (
     stopped,
     unsound,
 )
+from quarry.trajectory.describe import describe_file
+from quarry.trajectory.digest_table import read_table, sweep_tables, table_path
+from quarry.trajectory.digests import file_digest
+from quarry.trajectory.manifest import Manifest, manifest_path, write_manifest
+from quarry.trajectory.report import Report
 from quarry.trajectory.staging import SALVAGED_VIEW, owner_mark
 from quarry.trajectory.verification import verify
 
 __all__ = ["LostRow", "SalvageResult", "salvage", "salvaged_path"]
 
-_CHILD = "quarry.trajectory.salvage_child"
+_CHILD = "quarry.salvage.child"
 _MOST_RESTARTS = 20
 _LEAST_DEADLINE_S = 600.0
 _SLOWEST_BYTES_PER_S = 2e6

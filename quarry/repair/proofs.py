@@ -1,7 +1,7 @@
 """What a damaged file should be: its manifest and table, from beside it or from a good copy.
 
 Both prove themselves by their digests, so it does not matter where they come from; that they are
-about the same version of the file does, and is decided here. Mending bytes is in `repair_bytes`.
+about the same version of the file does, and is decided here. Mending bytes is in `byte_repair`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from blake3 import blake3
 
 from quarry.errors import FileMissingError, IntegrityError, QuarryError, UsageError
+from quarry.repair.good_copy import GoodCopy
 from quarry.trajectory.digest_table import DigestTable, Extents, read_table_bytes
 from quarry.trajectory.digests import HEAD_BYTES, head_digest
-from quarry.trajectory.good_copy import GoodCopy
 from quarry.trajectory.manifest import LEGACY_FORMAT, Manifest, manifest_path, read_manifest
 
 _NO_TABLE = (FileMissingError, IntegrityError, ValueError, KeyError, OSError, zipfile.BadZipFile)

@@ -2,7 +2,7 @@
 
 Run by `salvage` through `guarded.run_guarded`; never called in the caller's own process. Two steps,
 each a child of its own: `survey` reads everything and may be killed and asked again, `write` copies
-what was found whole. Messages are in `salvage_tell`, rows in `salvage_rows` and `salvage_legacy`.
+what was found whole. Messages are in `tell`, rows in `rows` and `legacy`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any, cast
 
 import h5py
 
+from quarry.salvage.columns import further_columns, survey_columns
+from quarry.salvage.legacy import LegacyRows
+from quarry.salvage.rows import OwnRows
+from quarry.salvage.tell import READ_ERRORS, Teller, reason_of
+from quarry.salvage.view import DamagedFile
 from quarry.trajectory.digest_table import read_table
 from quarry.trajectory.layout import SAMPLES
-from quarry.trajectory.salvage_columns import further_columns, survey_columns
-from quarry.trajectory.salvage_legacy import LegacyRows
-from quarry.trajectory.salvage_rows import OwnRows
-from quarry.trajectory.salvage_tell import READ_ERRORS, Teller, reason_of
-from quarry.trajectory.salvage_view import DamagedFile
 from quarry.trajectory.superblock import SuperblockError
 
 

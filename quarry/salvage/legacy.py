@@ -16,6 +16,9 @@ import h5py
 import numpy as np
 
 from quarry.errors import TrajectoryFormatError
+from quarry.salvage.chunks import StoredChunks
+from quarry.salvage.rows import has_hole, text_of
+from quarry.salvage.tell import READ_ERRORS, Teller, reason_of
 from quarry.trajectory.attributes import PARTIAL_OF
 from quarry.trajectory.columns import dataset, length_bytes
 from quarry.trajectory.digest_table import DigestTable
@@ -30,9 +33,6 @@ from quarry.trajectory.layout import (
     States,
     chunk_tokens,
 )
-from quarry.trajectory.salvage_chunks import StoredChunks
-from quarry.trajectory.salvage_rows import has_hole, text_of
-from quarry.trajectory.salvage_tell import READ_ERRORS, Teller, reason_of
 from quarry.trajectory.scan import SampleScan
 from quarry.trajectory.space import full_disk_named, require_space
 

@@ -1,6 +1,6 @@
-"""The caller's handle on a `guard_server`: start it, hand it the ends of a request, end it.
+"""The caller's handle on a `server`: start it, hand it the ends of a request, end it.
 
-What goes over those ends is in `guard_exchange`; when a server is started is in `guarded`.
+What goes over those ends is in `exchange`; when a server is started is in `guarded`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ issues 6488 and 6490), so an unproven file is only ever opened in a child. The c
 messages; what it told before it died counts.
 
 A new interpreter that imports h5py takes 0.17 s, so on Linux each calling process keeps one
-`guard_server`, started on first use, which has done that and forks a worker for each request.
+`server`, started on first use, which has done that and forks a worker for each request.
 Elsewhere, and where the server can't be started, a request takes a process of its own.
 """
 
@@ -22,14 +22,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from quarry.trajectory.guard_client import GuardServer, ServerLostError
-from quarry.trajectory.guard_exchange import Exchange
-from quarry.trajectory.guard_outcome import ChildOutcome, ended_child, overdue_child
+from quarry.guard.client import GuardServer, ServerLostError
+from quarry.guard.exchange import Exchange
+from quarry.guard.outcome import ChildOutcome, ended_child, overdue_child
 
 __all__ = ["ChildOutcome", "Guard", "run_alone", "run_guarded"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_SERVER = "quarry.trajectory.guard_server"
+_SERVER = "quarry.guard.server"
 
 
 def run_guarded(module: str, request: Mapping[str, Any], deadline_s: float) -> ChildOutcome:
@@ -52,7 +52,7 @@ class Guard:
     """Keeps one server for this process.
 
     Args:
-        command: starts a server that `guard_client.GuardServer` can talk to.
+        command: starts a server that `client.GuardServer` can talk to.
     """
 
     def __init__(self, command: Sequence[str] | None = None) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from quarry.trajectory.guarded import ChildOutcome, Guard
-from tests.trajectory.processes import (
+from quarry.guard.guarded import ChildOutcome, Guard
+from tests.guard.processes import (
     descendants,
     is_alive,
     servers_of,
@@ -22,7 +22,7 @@ from tests.trajectory.processes import (
     wait_until_gone,
 )
 
-ODD = "tests.trajectory.odd_children"
+ODD = "tests.guard.odd_children"
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quarry.trajectory.guarded import ChildOutcome, run_alone, run_guarded
+from quarry.guard.guarded import ChildOutcome, run_alone, run_guarded
 from quarry.trajectory.verification import verify
+from tests.guard.odd_children import LONG
+from tests.guard.processes import descendants, servers_of, wait_until_gone
 from tests.trajectory.damage import overwrite
 from tests.trajectory.examples import write_legacy
-from tests.trajectory.odd_children import LONG
-from tests.trajectory.processes import descendants, servers_of, wait_until_gone
 
-ODD = "tests.trajectory.odd_children"
+ODD = "tests.guard.odd_children"
 Run = Callable[[str, dict[str, Any], float], ChildOutcome]
 
 

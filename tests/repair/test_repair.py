@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from quarry.errors import UsageError
+from quarry.repair.good_copy import LocalCopy
+from quarry.repair.repairing import repair
 from quarry.trajectory.digest_table import Extents, read_table, table_path
 from quarry.trajectory.extents import damaged_extents
-from quarry.trajectory.good_copy import LocalCopy
 from quarry.trajectory.manifest import Manifest, manifest_path, read_manifest
-from quarry.trajectory.repair import repair
 from quarry.trajectory.verification import verify
 from tests.trajectory.damage import append_bytes, flip_bit, overwrite
 from tests.trajectory.examples import publish_example

@@ -1,7 +1,7 @@
 """Rows of a damaged file of our own format: read one by one, each proven or judged.
 
-Runs in the guarded child only. Files of the older pipelines are in `salvage_legacy`; how the child
-is asked is in `salvage_child`.
+Runs in the guarded child only. Files of the older pipelines are in `legacy`; how the child
+is asked is in `child`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import numpy as np
 
 from quarry.errors import IntegrityError
 from quarry.findings import Finding
+from quarry.salvage.chunks import StoredChunks
+from quarry.salvage.tell import READ_ERRORS, Teller, reason_of
 from quarry.trajectory.attributes import parse_header
 from quarry.trajectory.columns import dataset
 from quarry.trajectory.digest_table import DigestTable, read_table
@@ -45,8 +47,6 @@ from quarry.trajectory.manifest import Manifest
 from quarry.trajectory.report import CHUNKS_INTACT
 from quarry.trajectory.row_rules import checked_scan
 from quarry.trajectory.row_store import row_cells
-from quarry.trajectory.salvage_chunks import StoredChunks
-from quarry.trajectory.salvage_tell import READ_ERRORS, Teller, reason_of
 from quarry.trajectory.writer import TrajectoryWriter
 
 _HOLE_NUMBERS = 128

@@ -1,7 +1,7 @@
 """`repair`: makes a damaged published file whole again, from a good copy of it or from itself.
 
-    manifest, table    from beside the file, else from the copy     repair_proofs
-    bytes              only the damaged extents, each proven        repair_bytes
+    manifest, table    from beside the file, else from the copy     proofs
+    bytes              only the damaged extents, each proven        byte_repair
     missing file       fetched whole under another name, renamed
     lost table         made anew, if the whole file's digest fits
     at last            full verification
@@ -17,16 +17,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from quarry.findings import Finding
+from quarry.repair.byte_repair import Mended, mend
+from quarry.repair.good_copy import GoodCopy
+from quarry.repair.proofs import Proofs, find_proofs, require_same_version
 from quarry.trajectory.describe import describe_file
 from quarry.trajectory.digest_table import NO_ROW, Extents, put_table
 from quarry.trajectory.digests import file_digest
 from quarry.trajectory.extents import damaged_extents
 from quarry.trajectory.folder_lock import locked
-from quarry.trajectory.good_copy import GoodCopy
 from quarry.trajectory.manifest import manifest_path, pending_path, write_manifest
 from quarry.trajectory.publication import recover
-from quarry.trajectory.repair_bytes import Mended, mend
-from quarry.trajectory.repair_proofs import Proofs, find_proofs, require_same_version
 from quarry.trajectory.report import CHUNKS_INTACT, Report, condense
 from quarry.trajectory.staging import is_abandoned, owner_mark
 from quarry.trajectory.verification import verify

@@ -1,4 +1,4 @@
-"""One request to a `guard_server`, on the caller's side: write it, read all, end it in time.
+"""One request to a `server`, on the caller's side: write it, read all, end it in time.
 
 Three socket pairs belong to a request. `channel` carries the request one way and the worker's
 messages the other, `errors` is its standard error, and `status` leads to its minder, which says
@@ -14,7 +14,7 @@ import socket
 import time
 from typing import Literal
 
-from quarry.trajectory.guard_client import GuardServer, ServerLostError
+from quarry.guard.client import GuardServer, ServerLostError
 
 _DEATH_S = 5.0
 _READ_BYTES = 1 << 18
@@ -28,7 +28,7 @@ class Exchange:
     """One request under way.
 
     Args:
-        body: the request, as `guard_server` reads it.
+        body: the request, as `server` reads it.
 
     Attributes:
         is_overdue: whether the worker was killed because of its deadline.

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from quarry.repair.good_copy import GoodCopy
 from quarry.trajectory.digest_table import Extents
 from quarry.trajectory.extents import has_bytes
-from quarry.trajectory.good_copy import GoodCopy
 from quarry.trajectory.layout import MIB
 from quarry.trajectory.space import full_disk_named, require_space
 

@@ -4,8 +4,8 @@
        ▲                                     │ status: begun, exit code     │ channel: JSON lines
        └─────────────────────────────────────┴──────────────────────────────┘
 
-Run as `python -m quarry.trajectory.guard_server`, never imported by the caller, whose side is in
-`guard_client`. The server never waits for a worker, so requests run side by side. The minder does:
+Run as `python -m quarry.guard.server`, never imported by the caller, whose side is in
+`client`. The server never waits for a worker, so requests run side by side. The minder does:
 it kills its worker when the caller hangs up, which a caller that is killed also does. Linux only.
 """
 

@@ -15,9 +15,9 @@ PREAMBLE = f"""
 import os, signal, sys, threading, time
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
-from quarry.trajectory.guarded import run_guarded
-from tests.trajectory.processes import servers_of, wait_for_file
-ODD = "tests.trajectory.odd_children"
+from quarry.guard.guarded import run_guarded
+from tests.guard.processes import servers_of, wait_for_file
+ODD = "tests.guard.odd_children"
 def ask(conduct="end well", deadline_s=30, **more):
     return run_guarded(ODD, {{"value": 1, "conduct": conduct, **more}}, deadline_s)
 """
@@ -42,7 +42,11 @@ def descendants(pid: int) -> list[int]:
 def servers_of(pid: int) -> list[int]:
     """The guard servers that a process has started."""
     children = [one for one, parent, state in _table() if parent == pid and state != "Z"]
-    return [one for one in children if b"guard_server" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    return [
+        one
+        for one in children
+        if b"quarry.guard.server" in Path(f"/proc/{one}/cmdline").read_bytes()
+    ]
 
 
 def is_alive(pid: int) -> bool:

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from quarry.errors import FileMissingError, UsageError
+from quarry.guard.guarded import ChildOutcome
+from quarry.salvage.result import Survey
+from quarry.salvage.salvaging import SalvageResult, salvage, salvaged_path
+from quarry.salvage.view import lookup3
 from quarry.trajectory.digest_table import read_table
-from quarry.trajectory.guarded import ChildOutcome
 from quarry.trajectory.kept_rows import kept_rows
 from quarry.trajectory.layout import TrajectoryRow
 from quarry.trajectory.manifest import manifest_path, read_manifest
 from quarry.trajectory.reader import TrajectoryReader
-from quarry.trajectory.salvage import SalvageResult, salvage, salvaged_path
-from quarry.trajectory.salvage_result import Survey
-from quarry.trajectory.salvage_view import lookup3
 from tests.trajectory.damage import flip_bit, overwrite
 from tests.trajectory.examples import make_header, make_row, make_rows, publish_example, stage
 

@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 import pytest
 
+from quarry.salvage.salvaging import SalvageResult, salvage
 from quarry.trajectory.describe import describe_file
 from quarry.trajectory.digest_table import read_table
 from quarry.trajectory.layout import TrajectoryRow
 from quarry.trajectory.manifest import manifest_path, read_manifest, write_manifest
-from quarry.trajectory.salvage import SalvageResult, salvage
 from quarry.trajectory.verification import verify
 from tests.trajectory.damage import flip_bit, overwrite
 from tests.trajectory.examples import make_header, make_rows
