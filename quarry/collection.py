@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quarry.errors import RecordError
 from quarry.inference.engine import (
     CaptureSpec,
     Completion,
@@ -60,6 +61,7 @@ def plan_collection(
 
     Raises:
         UnknownNameError: model or task is not in the catalog.
+        RecordError: there are no samples.
         LeakageError: an exemplar is among the graded samples.
         PromptTooLongError: a prompt does not fit the context and may not be cut.
         CatalogError: a layer to capture does not exist.
@@ -74,6 +76,14 @@ def plan_collection(
         context_length=engine.context_length,
         max_new_tokens=parameters.max_new_tokens,
     )
+    if not prompts:
+        raise RecordError(
+            "A benchmark has no samples",
+            where=f"{key}, samples of {key.benchmark}",
+            expected="at least one drawn sample",
+            got="none",
+            fix="materialise `benchmark_samples` again; raise `n_samples` in the catalog if it is 0",
+        )
     longest = max(len(engine.encode(prompt)) for prompt in prompts)
     room = {
         "prompt": longest,

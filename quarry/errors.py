@@ -13,6 +13,10 @@
     ├── FileMissingError      (FileNotFoundError)  a published file that should exist does not
     ├── TrajectoryFormatError (ValueError)         a trajectory file has another layout
     ├── IntegrityError        (ValueError)         a file failed verification; carries the findings
+    ├── StorageError          (OSError)            an object store refused or failed
+    │   ├── StorageDeadlineError  (TimeoutError)   its caller's time was over
+    │   ├── StorageCancelledError (OSError)        its caller gave up
+    │   └── StorageConflictError  (FileExistsError) another version was there than expected
     ├── GradingError          (RuntimeError)       the grader failed, not the completion
     └── UsageError            (ValueError)         a command was called wrongly
 
@@ -135,6 +139,22 @@ class IntegrityError(QuarryError, ValueError):
             fix=first.cure if first else None,
         )
         self.findings = list(findings)
+
+
+class StorageError(QuarryError, OSError):
+    """An object store refused a request or failed for good."""
+
+
+class StorageDeadlineError(StorageError, TimeoutError):
+    """An object store was not done within its caller's time."""
+
+
+class StorageCancelledError(StorageError):
+    """A transfer was cancelled by its caller."""
+
+
+class StorageConflictError(StorageError, FileExistsError):
+    """An object's current version is not the one that the caller's condition names."""
 
 
 class GradingError(QuarryError, RuntimeError):

@@ -15,6 +15,8 @@ from quarry.errors import UnknownNameError
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _BENCHMARK = re.compile(r"(?P<task>[a-z0-9][a-z0-9._-]*)-(?P<n_shot>\d+)shot")
 
+_MOST_CHARACTERS = 100
+
 MODEL_DIMENSION = "model"
 BENCHMARK_DIMENSION = "benchmark"
 
@@ -61,6 +63,15 @@ class TrajectoryKey:
                     got=repr(name),
                     fix="rename it in the catalog",
                 )
+
+        if len(self.model) + len(self.benchmark) > _MOST_CHARACTERS:
+            raise UnknownNameError(
+                "The names of a cell are too long for the file names made of them",
+                where=repr(self),
+                expected=f"up to {_MOST_CHARACTERS} characters of model and benchmark together",
+                got=f"{len(self.model) + len(self.benchmark)}",
+                fix="shorten one of them in the catalog",
+            )
 
     @property
     def benchmark(self) -> str:

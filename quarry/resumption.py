@@ -6,7 +6,7 @@ Where such rows lie and how each is proven is in `quarry.trajectory.kept_rows`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -56,8 +56,11 @@ class Resumption:
                     f"other settings: {'; '.join(differing)}"
                 )
                 continue
-            self._take(source, samples, prompts, encode)
-            self._used.append(source)
+            taken = self._take(source, samples, prompts, encode)
+            if not taken and self._has(source.sample_ids):
+                source.remove()  # newer work has copies of all its rows
+            else:
+                self._used.append(source)
         if self._kept:
             log(f"going on from {len(self._kept)} of {len(prompts)} samples that were kept")
 
@@ -94,8 +97,9 @@ class Resumption:
         samples: Sequence[Sample],
         prompts: Sequence[Prompt],
         encode: Callable[[Prompt], list[int]],
-    ) -> None:
-        """Note the rows of a source that fit and can be proven."""
+    ) -> int:
+        """Note the rows of a source that fit and can be proven; returns their number."""
+        before = len(self._kept)
         there = set(source.sample_ids)
         for index, (sample, prompt) in enumerate(zip(samples, prompts, strict=True)):
             if sample.id not in there or index in self._kept:
@@ -103,6 +107,11 @@ class Resumption:
             row = source.row(sample.id)
             if row is not None and _fits(row, sample, prompt, encode):
                 self._kept[index] = (source, sample.id)
+        return len(self._kept) - before
+
+    def _has(self, sample_ids: Iterable[str]) -> bool:
+        """Whether there are rows of all these samples."""
+        return {name for _, name in self._kept.values()}.issuperset(sample_ids)
 
 
 def differences(kept: TrajectoryHeader, wanted: TrajectoryHeader) -> list[str]:

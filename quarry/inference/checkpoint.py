@@ -34,6 +34,7 @@ from quarry.inference.batching import is_out_of_memory
 logger = logging.getLogger(__name__)
 
 _CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+_END_BYTES = 64 << 10
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "*.tiktoken")
 
 
@@ -48,17 +49,31 @@ class Checkpoint:
 
     @property
     def identity(self) -> str:
-        """Which weights these are: the hub's commit, or a digest of a directory's file list.
+        """Which weights these are: the hub's commit, or a digest over a directory's files.
 
-        Names, sizes and times of the files tell one training from the next without reading
-        gigabytes.
+        Names, sizes, times, and first and last 64 KiB of the files tell one training from the next
+        without reading gigabytes.
         """
         directory = Path(self.source)
         if not directory.is_dir():
-            return f"{self.source}@{self.revision}"
-        files = [(path, path.stat()) for path in sorted(directory.rglob("*")) if path.is_file()]
-        listed = [(path.name, status.st_size, status.st_mtime_ns) for path, status in files]
-        return blake3(json.dumps(listed).encode()).hexdigest()
+            commit = getattr(self.model.config, "_commit_hash", None)
+            return f"{self.source}@{commit or self.revision}"
+        digest = blake3()
+        for path in sorted(directory.rglob("*")):
+            if path.is_file():
+                status = path.stat()
+                listed = [path.name, status.st_size, status.st_mtime_ns]
+                digest.update(json.dumps(listed).encode())
+                digest.update(_ends(path, status.st_size))
+        return digest.hexdigest()
+
+
+def _ends(path: Path, size_bytes: int) -> bytes:
+    """The first and the last 64 KiB of a file."""
+    with path.open("rb") as file:
+        first = file.read(_END_BYTES)
+        file.seek(max(0, size_bytes - _END_BYTES))
+        return first + file.read(_END_BYTES)
 
 
 def read_checkpoint(

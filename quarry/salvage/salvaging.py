@@ -37,7 +37,7 @@ from quarry.trajectory.digest_table import read_table, sweep_tables, table_path
 from quarry.trajectory.digests import file_digest
 from quarry.trajectory.manifest import Manifest, manifest_path, write_manifest
 from quarry.trajectory.report import Report
-from quarry.trajectory.staging import SALVAGED_VIEW, owner_mark
+from quarry.trajectory.staging import SALVAGED_VIEW, cell_name, owner_mark
 from quarry.trajectory.verification import verify
 
 __all__ = ["LostRow", "SalvageResult", "salvage", "salvaged_path"]
@@ -58,7 +58,7 @@ def salvaged_path(data_dir: Path, key: TrajectoryKey) -> Path:
         data_dir: the platform's data directory.
         key: the grid cell.
     """
-    name = f"{key.model}.{key.benchmark}.{SALVAGED_VIEW}-{uuid.uuid4().hex[:8]}.h5"
+    name = f"{cell_name(key)}.{SALVAGED_VIEW}-{uuid.uuid4().hex[:8]}.h5"
     return data_dir / "staging" / name
 
 

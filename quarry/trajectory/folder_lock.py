@@ -14,7 +14,7 @@ def locked(folder: Path) -> Generator[int]:
     """Hold a folder's lock; gives its descriptor.
 
     Some network file systems lock only files opened for writing, which a directory can't be; there
-    the partition's own run lock has to do.
+    two publications of one cell at once are not kept apart.
     """
     directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -44,7 +44,7 @@ class Journal:
         self.n_rows = 0
         self._file = path.open("xb", buffering=0)
         with contextlib.suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX)  # waits for one who just looks at it
         self._write({"journal_version": JOURNAL_VERSION, "header": asdict(header)})
 
     def add(
@@ -69,6 +69,11 @@ class Journal:
     def close(self) -> None:
         """Close the journal and give its lock up; a second call does nothing."""
         self._file.close()
+
+    def __del__(self) -> None:
+        """A staged file that nobody publishes gives its lock up."""
+        with contextlib.suppress(AttributeError):
+            self._file.close()
 
     def remove(self) -> None:
         """Delete the journal: its file was published, or nothing was written."""

@@ -16,10 +16,11 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from quarry.errors import QuarryError
+from quarry.errors import QuarryError, TrajectoryFormatError
 from quarry.keys import TrajectoryKey
-from quarry.trajectory.digest_table import DigestTable, read_table, sweep_tables
+from quarry.trajectory.digest_table import NO_ROW, DigestTable, read_table, sweep_tables
 from quarry.trajectory.digests import StatesDigest, row_digest
+from quarry.trajectory.extents import damaged_extents
 from quarry.trajectory.journal import JOURNAL_VERSION, ROW_FIELDS, decode_line, journal_path
 from quarry.trajectory.layout import STATE_DTYPE, States, TrajectoryHeader, TrajectoryRow
 from quarry.trajectory.manifest import manifest_path, read_manifest
@@ -79,7 +80,10 @@ class JournalledFile:
     def row(self, sample_id: str) -> TrajectoryRow | None:
         """A row, proven by its digest; None if its bytes are not what they were."""
         line = self._rows[sample_id]
-        states = self._states(line)
+        try:
+            states = self._states(line)
+        except OSError:  # a bad sector
+            return None
         if states is None:
             return None
         values = {name: line[name] for name in ROW_FIELDS}
@@ -104,10 +108,12 @@ class JournalledFile:
         data = bytearray(sum(size for _, size in line["ranges"]))
         position = 0
         for start, size in line["ranges"]:
-            part = memoryview(data)[position : position + size]
-            if os.preadv(self._data.fileno(), [part], start) != size:
-                return None
-            position += size
+            end = position + size
+            while position < end:  # one call reads 2 GiB at most
+                count = os.preadv(self._data.fileno(), [memoryview(data)[position:end]], start)
+                if not count:
+                    return None
+                position, start = position + count, start + count
         return np.frombuffer(data, dtype=STATE_DTYPE).reshape(-1, *shape)[: line["n_states"]]
 
 
@@ -117,6 +123,15 @@ class PartialFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._table: DigestTable = read_table(path, read_manifest(manifest_path(path)).digests)
+        # Opened in this process, so what HDF5 itself reads is proven first.
+        if damaged_extents(path, self._table.extents[self._table.extents["row"] == NO_ROW]):
+            raise TrajectoryFormatError(
+                "A salvaged file changed",
+                where=str(path),
+                expected="the bytes that its table of digests names",
+                got="other bytes",
+                fix="remove it; its rows are collected again",
+            )
         self._reader = TrajectoryReader(path)
         self.header = self._reader.header
 
@@ -126,8 +141,11 @@ class PartialFile:
         return self._reader.sample_ids
 
     def row(self, sample_id: str) -> TrajectoryRow | None:
-        """A row, proven by its digest."""
-        row = self._reader.row(sample_id)
+        """A row, proven by its digest; None if its bytes are not what they were."""
+        try:
+            row = self._reader.row(sample_id)
+        except (QuarryError, OSError):
+            return None
         proof = self._table.row_digests[self._table.rows[sample_id]].tobytes()
         return row if _proof(row, self.header) == proof else None
 
@@ -192,7 +210,7 @@ def _open(path: Path) -> JournalledFile | PartialFile | None:
     try:
         if not journal.exists():
             return PartialFile(path) if manifest_path(path).exists() else None
-        file = journal.open("rb")
+        file = journal.open("rb+")  # NFS locks only what is open for writing
     except (OSError, QuarryError):
         return None
     try:
@@ -206,7 +224,7 @@ def _open(path: Path) -> JournalledFile | PartialFile | None:
 def _is_locked(journal: Path) -> bool:
     """Whether another process has a journal."""
     try:
-        with journal.open("rb") as file:
+        with journal.open("rb+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

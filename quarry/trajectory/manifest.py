@@ -94,9 +94,9 @@ class Manifest:
             raise _damaged(where, f"format_version {FORMAT_VERSION}", got)
         try:
             made = cls(**rest)
+            return replace(made, chunk=tuple(made.chunk))
         except TypeError as error:
             raise _damaged(where, "the values of a manifest", str(error)) from error
-        return replace(made, chunk=tuple(made.chunk))
 
 
 def manifest_path(file: Path) -> Path:

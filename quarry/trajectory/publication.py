@@ -64,6 +64,9 @@ Step = Literal[
     "manifest_renamed",
     "directory_synced",
 ]
+NOT_THE_ROWS = ("unreadable", "missing")
+"""Findings that say nothing about the rows: a slow disk, a killed child."""
+
 OnStep = Callable[[Step], None]
 
 
@@ -92,13 +95,27 @@ def publish(
             older file is still there. The staged file is kept for inspection.
         StorageFullError: no room, where staging is on another file system.
     """
-    tell = on_step or _silent
+    try:
+        return _publish(staged, final, expected, deadline_s, on_step or _silent)
+    finally:
+        if staged.journal is not None:
+            staged.journal.close()
+
+
+def _publish(
+    staged: StagedFile,
+    final: Path,
+    expected: Expected | None,
+    deadline_s: float | None,
+    tell: OnStep,
+) -> Manifest:
+    """`publish`, with the staged file's lock held."""
     blake3 = _examine(staged, expected, deadline_s)
     tell("verified")
     final.parent.mkdir(parents=True, exist_ok=True)
     table = read_table_bytes(staged.path, staged.manifest.digests)
-    staged = StagedFile(
-        staged.path, replace(staged.manifest, blake3=blake3, rules_version=RULES_VERSION)
+    staged = replace(
+        staged, manifest=replace(staged.manifest, blake3=blake3, rules_version=RULES_VERSION)
     )
     manifest = staged.manifest.named(final.name)
     with locked(final.parent) as directory:
@@ -129,7 +146,7 @@ def _examine(staged: StagedFile, expected: Expected | None, deadline_s: float | 
         report = verify(
             staged.path, expected=expected, deadline_s=deadline_s, manifest=staged.manifest
         )
-        if not report.is_clean:
+        if any(found.kind not in NOT_THE_ROWS for found in report.errors):
             condemn(staged.path)
         report.raise_if_broken()
         return blake3.result()
@@ -156,6 +173,7 @@ def publish_plain(path: Path, final: Path) -> None:
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     with locked(final.parent) as directory:
+        sweep_copies(final)
         near = path if is_near(path, final) else copy_near(path, final)
         _sync(near)
         near.replace(final)
@@ -196,6 +214,7 @@ def _recover(final: Path) -> Manifest | None:
         pending.unlink()
         return None
     pending.replace(manifest_path(final))
+    sweep_tables(final, manifest.digests)
     return manifest
 
 

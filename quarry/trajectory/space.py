@@ -69,8 +69,8 @@ def _full(path: Path, expected: str, got: str) -> StorageFullError:
         where=str(path),
         expected=expected,
         got=got,
-        fix="free space or choose another data directory, then run the partition again; "
-        "nothing half-written was kept",
+        fix="free space or choose another data directory, then run the partition again; samples "
+        "that were collected are kept in staging/, nothing half-written has a final name",
     )
 
 

@@ -11,13 +11,14 @@ import os
 import platform
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quarry.keys import TrajectoryKey
 
 if TYPE_CHECKING:
+    from quarry.trajectory.journal import Journal
     from quarry.trajectory.manifest import Manifest
 
 TRAJECTORIES_VIEW = "trajectories"
@@ -34,10 +35,12 @@ class StagedFile:
     Args:
         path: where it lies.
         manifest: what it is; verified and written beside it when it is published.
+        journal: its journal, whose lock keeps others off until it is published.
     """
 
     path: Path
     manifest: Manifest
+    journal: Journal | None = field(default=None, compare=False)
 
 
 def staging_path(data_dir: Path, key: TrajectoryKey, view: str = TRAJECTORIES_VIEW) -> Path:
@@ -50,7 +53,12 @@ def staging_path(data_dir: Path, key: TrajectoryKey, view: str = TRAJECTORIES_VI
     """
     folder = data_dir / "staging"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{key.model}.{key.benchmark}.{view}{owner_mark()}h5"
+    return folder / f"{cell_name(key)}.{view}{owner_mark()}h5"
+
+
+def cell_name(key: TrajectoryKey) -> str:
+    """How names in staging begin; names have dots, so `a.v1` x `b` is not `a` x `v1.b`."""
+    return f"{key.model}+{key.benchmark}"
 
 
 def owner_mark() -> str:
@@ -72,7 +80,7 @@ def is_abandoned(name: str) -> bool:
 
 def staged_files(data_dir: Path, key: TrajectoryKey) -> list[Path]:
     """A cell's trajectory files in staging, half-written or salvaged, newest first."""
-    return _newest_first(data_dir / "staging", f"{key.model}.{key.benchmark}")
+    return _newest_first(data_dir / "staging", cell_name(key))
 
 
 def siblings_of(staged: Path) -> list[Path]:
@@ -118,8 +126,12 @@ def sweep_staging(data_dir: Path) -> list[Path]:
 
 
 def _host() -> str:
-    """A short hash of this machine's or container's name."""
-    return hashlib.blake2s(platform.node().encode(), digest_size=4).hexdigest()
+    """A short hash of this machine's or container's name and of its table of processes."""
+    try:
+        processes = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        processes = ""
+    return hashlib.blake2s((platform.node() + processes).encode(), digest_size=4).hexdigest()
 
 
 def _boot() -> str:

@@ -111,8 +111,8 @@ class TrajectoryWriter:
         """Remove the file unless it was finished and the block ended well, or has kept rows."""
         if error is not None or self._staged is None:
             self._discard()
-        elif self._journal is not None:
-            self._journal.close()
+        else:
+            self._thread = self._journal = None  # the staged file alone holds the lock now
 
     @property
     def n_rows(self) -> int:
@@ -156,9 +156,10 @@ class TrajectoryWriter:
         self._open_thread().close()
         assert self._file is not None
         with full_disk_named(self.path):
+            self._sync()  # kept rows are removed once theirs are here
             self._file.finish()
             self._file = None
-            self._staged = StagedFile(self.path, self._describe())
+            self._staged = StagedFile(self.path, self._describe(), self._journal)
         return self._staged
 
     def _write(
@@ -182,8 +183,9 @@ class TrajectoryWriter:
     def _sync(self) -> None:
         """Make the rows so far durable against a loss of power; runs in the writing thread."""
         if self._journal is not None and self._file is not None:
-            self._file.sync()
-            self._journal.sync()
+            with full_disk_named(self.path):
+                self._file.sync()
+                self._journal.sync()
         self._synced_at = time.monotonic()
 
     def _describe(self) -> Manifest:

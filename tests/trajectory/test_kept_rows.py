@@ -110,7 +110,10 @@ def test_the_file_of_a_living_writer_is_left_alone(tmp_path: Path) -> None:
         assert rows_left(tmp_path) == []
         for row in ROWS[1:]:
             writer.append(row)
-        writer.finish()
+        staged = writer.finish()
+    assert rows_left(tmp_path) == []
+    assert staged.journal is not None
+    staged.journal.close()
     assert len(rows_left(tmp_path)) == 12
 
 
