@@ -82,7 +82,7 @@ def plan_collection(
             where=f"{key}, samples of {key.benchmark}",
             expected="at least one drawn sample",
             got="none",
-            fix="materialise `benchmark_samples` again; raise `n_samples` in the catalog if it is 0",
+            fix="materialise `benchmark_samples` again",
         )
     longest = max(len(engine.encode(prompt)) for prompt in prompts)
     room = {

@@ -156,7 +156,7 @@ def _runs_left(item: ScrubItem, days: int, now: datetime) -> int | None:
 
 def _left(account: Account | None, daily_bytes: int, today: date) -> int:
     """What may be begun today, from what the latest day left."""
-    if account is None:
+    if account is None or account.day > today + _DAY:  # a clock was wrong
         return daily_bytes
     days = (today - account.day).days
     if days <= 0:

@@ -20,6 +20,7 @@ from quarry.findings import Finding
 from quarry.scrub_plan import Account, ScrubItem
 from quarry.trajectory.digests import canonical_digest
 from quarry.trajectory.manifest import manifest_path, read_manifest
+from quarry.trajectory.report import RULES_VERSION
 
 NAME = "scrub.json"
 FORMAT_VERSION = 1
@@ -66,7 +67,10 @@ class Ledger:
         seen: dict[str, Entry] = {}
         for path in paths:
             name = path.relative_to(root).as_posix()
-            known, entry = self.files.get(name), _first_sight(path, now)
+            try:
+                known, entry = self.files.get(name), _first_sight(path, now)
+            except OSError:  # gone since it was listed, or a link that leads nowhere
+                continue
             seen[name] = known if known and known.version == entry.version else entry
         gone = sorted(set(self.files) - set(seen))
         self.files = seen
@@ -151,7 +155,12 @@ def _first_sight(path: Path, now: datetime) -> Entry:
         return Entry(f"{status.st_size} bytes, {status.st_mtime_ns} ns", now)
     version = f"{manifest.blake3}, {status.st_size} bytes, {status.st_mtime_ns} ns"
     modified = datetime.fromtimestamp(status.st_mtime, UTC)
-    is_proven = modified <= created + _ROUNDING and created <= now
+    is_proven = (
+        modified <= created + _ROUNDING
+        and created <= now
+        and status.st_size == manifest.size_bytes
+        and manifest.rules_version == RULES_VERSION
+    )
     return Entry(version, now, created, True) if is_proven else Entry(version, now)
 
 

@@ -59,8 +59,10 @@ def build_adoption_sensor(grid: Grid) -> dg.SensorDefinition:
     def adopt_files(context: dg.SensorEvaluationContext, files: FilesResource) -> dg.SensorResult:
         # The files first: what a run publishes later is then in progress or recorded below.
         found = files_in_place(files.open().root, cells)
+        # Then what runs are working on: what one records later is no longer in progress below.
+        busy = _busy(context.instance, grid, [file.key.partition for file in found])
         recorded = latest_materializations(context.instance)
-        new = _unrecorded(context.instance, grid, found, recorded)
+        new = _unrecorded(found, recorded, busy)
         now, waiting = new[:MOST_PER_TICK], len(new) - MOST_PER_TICK
         requests = [_checks(file.key.partition, _next_key(file, recorded)) for file in now]
         requests += _left_over(context.instance, grid, recorded, {f.key.partition for f in now})
@@ -94,22 +96,20 @@ def latest_materializations(instance: dg.DagsterInstance) -> dict[str, Recorded]
 
 
 def _unrecorded(
-    instance: dg.DagsterInstance,
-    grid: Grid,
-    found: list[CellFile],
-    recorded: Mapping[str, Recorded],
+    found: list[CellFile], recorded: Mapping[str, Recorded], busy: set[str]
 ) -> list[CellFile]:
     """The files that the instance knows nothing of, or knows as another version.
 
     A file that lost its manifest is no new version; one that a run is working on is the run's.
     """
     new = [file for file in found if _is_new(file, recorded.get(file.key.partition))]
-    if not new:
-        return []
-    partitions = [file.key.partition for file in new]
+    return [file for file in new if file.key.partition not in busy]
+
+
+def _busy(instance: dg.DagsterInstance, grid: Grid, partitions: list[str]) -> set[str]:
+    """The partitions that runs are working on."""
     statuses = instance.get_status_by_partition(ASSET_KEY, partitions, grid.cells) or {}
-    busy = AssetPartitionStatus.IN_PROGRESS
-    return [file for file in new if statuses.get(file.key.partition) != busy]
+    return {name for name, one in statuses.items() if one == AssetPartitionStatus.IN_PROGRESS}
 
 
 def _is_new(file: CellFile, recorded: Recorded | None) -> bool:

@@ -96,6 +96,8 @@ class Adopter:
         there = incumbent_of(file.path, final)
         if there.is_this:
             found, n_samples = there.findings, there.n_samples
+            if not there.is_examined:
+                found = tuple(verify(final, expected=_expected(file, key)).findings)
             return Adoption(file.path, Status.ALREADY, key, there.reason, found, n_samples)
         if there.reason and not self.may_replace:
             return Adoption(file.path, Status.OCCUPIED, key, there.reason)
@@ -125,7 +127,8 @@ class Adopter:
             if _state_of(near) != file.before:
                 reason = "it was written to while it was being examined"
                 return Adoption(file.path, Status.REFUSED, file.key, reason)
-            if not settle(near, final, described, may_replace=self.may_replace or was_there):
+            may_replace = self.may_replace or was_there
+            if not settle(near, final, described, before=file.before, may_replace=may_replace):
                 reason = "another file came to be in its place meanwhile"
                 return Adoption(file.path, Status.OCCUPIED, file.key, reason)
         if described is not None:
@@ -179,7 +182,8 @@ def _rivals(
     return {
         key: f"several files are for {key}, name one alone: {', '.join(map(str, paths))}"
         for key, paths in claims.items()
-        if len(paths) > 1 and not (data_dir / key.trajectory_path).exists()
+        if len(paths) > 1
+        and not any(is_there(path, data_dir / key.trajectory_path) for path in paths)
     }
 
 

@@ -14,6 +14,7 @@ from quarry.errors import FileMissingError, IntegrityError
 from quarry.findings import Finding
 from quarry.trajectory.digests import file_digest
 from quarry.trajectory.manifest import MANIFEST_VERSION, Origin, manifest_path, read_manifest
+from quarry.trajectory.report import RULES_VERSION
 from quarry.trajectory.verify_light import check_light
 
 
@@ -27,6 +28,7 @@ class Incumbent:
         findings: what a light look at it found.
         n_samples: rows, by its manifest.
         origin: how the offered file came to be, as far as an older manifest in its place tells.
+        is_examined: whether its values passed the present rules, by its manifest.
     """
 
     is_this: bool = False
@@ -34,6 +36,7 @@ class Incumbent:
     findings: tuple[Finding, ...] = ()
     n_samples: int | None = None
     origin: Origin = "adopted"
+    is_examined: bool = True
 
 
 def incumbent_of(offered: Path, final: Path) -> Incumbent:
@@ -51,7 +54,9 @@ def incumbent_of(offered: Path, final: Path) -> Incumbent:
     found = tuple(light.findings)
     if light.manifest is not None:
         reason = "" if is_this else "another published file is there"
-        return Incumbent(is_this, reason, found, light.manifest.n_samples)
+        is_examined = light.manifest.rules_version == RULES_VERSION
+        n_samples = light.manifest.n_samples
+        return Incumbent(is_this, reason, found, n_samples, is_examined=is_examined)
     kind = _manifest_state(final)
     if kind == "damaged":
         return Incumbent(reason="the manifest there is damaged; `quarry repair` mends it")

@@ -73,6 +73,7 @@ def settle(
     final: Path,
     described: tuple[Manifest, DigestTable] | None,
     *,
+    before: tuple[int, int],
     may_replace: bool,
 ) -> bool:
     """Rename a file to its final name, with its manifest; one that can't be proven has none.
@@ -81,6 +82,7 @@ def settle(
         near: as `brought_near` gave it.
         final: the final name.
         described: what the file is, as `describe_file` says.
+        before: size and time of the last change of what was described.
         may_replace: whether another file at the final name may be replaced.
 
     Returns:
@@ -90,7 +92,9 @@ def settle(
         is_other = final.exists() and not final.samefile(near)
         if is_other and not may_replace:
             return False
-        if described is None or is_other:
+        if state_of(near) != before:  # published while we waited for the lock
+            return False
+        if described is None:
             manifest_path(final).unlink(missing_ok=True)
         if described is not None:
             with full_disk_named(final):
@@ -105,6 +109,15 @@ def settle(
             sweep_tables(final, described[0].digests)
         os.fsync(directory)
     return True
+
+
+def state_of(path: Path) -> tuple[int, int]:
+    """Size and time of the last change, which links and copies keep; zeros if it is gone."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 def _link(source: Path, near: Path, *, must: bool) -> bool:

@@ -35,8 +35,8 @@ def match_rows(questions: Sequence[str], samples: Sequence[Sample]) -> dict[int,
     whole = {texts[0]: sample_id for sample_id, texts in sought.items() if len(texts) == 1}
     found: dict[int, str] = {}
     for row, question in enumerate(questions):
-        sample_id = whole.get(question) or _only_match(question, sought)
-        if sample_id is not None:
+        sample_id = whole.get(question) or _only_match(question, needles)
+        if sample_id in sought:
             found[row] = sample_id
     uses = Counter(found.values())
     return {row: sample_id for row, sample_id in found.items() if uses[sample_id] == 1}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quarry.cli.output import CLEAN, FINDINGS, emit, emit_json
+from quarry.cli.output import CLEAN, FINDINGS, emit, emit_json, printable
 from quarry.cli.verify import finding_text, key_of_path
 from quarry.errors import UsageError
 
@@ -95,4 +95,4 @@ def _show(result: SalvageResult) -> None:
     if len(result.lost) > _SHOWN:
         emit(f"  and {len(result.lost) - _SHOWN} more; --json lists them all\n")
     for finding in result.findings:
-        emit(finding_text(finding))
+        emit(printable(finding_text(finding)))

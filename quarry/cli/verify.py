@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quarry.cli.choices import Level
-from quarry.cli.output import CLEAN, FINDINGS, emit, emit_json, emit_markdown, progress_bar
+from quarry.cli.output import (
+    CLEAN,
+    FINDINGS,
+    emit,
+    emit_json,
+    emit_markdown,
+    printable,
+    progress_bar,
+)
 from quarry.errors import UnknownNameError, UsageError
 from quarry.keys import TrajectoryKey
 
@@ -137,7 +145,7 @@ def show_reports(reports: Sequence[Report]) -> None:
     emit_markdown(markdown_table(["File", "Bytes", "Result"], rows))
     for report in reports:
         for finding in report.findings:
-            emit(finding_text(finding))
+            emit(printable(finding_text(finding)))
 
 
 def _result(report: Report) -> str:

@@ -25,7 +25,8 @@ from quarry.trajectory.digest_table import NO_ROW, Extents, put_table
 from quarry.trajectory.digests import file_digest
 from quarry.trajectory.extents import damaged_extents
 from quarry.trajectory.folder_lock import locked
-from quarry.trajectory.manifest import manifest_path, pending_path, write_manifest
+from quarry.trajectory.manifest import LEGACY_FORMAT, manifest_path, pending_path, write_manifest
+from quarry.trajectory.near_copy import copy_near
 from quarry.trajectory.publication import recover
 from quarry.trajectory.report import CHUNKS_INTACT, Report, condense
 from quarry.trajectory.staging import is_abandoned, owner_mark
@@ -141,12 +142,20 @@ def _repair(path: Path, good: GoodCopy | None, done: _Done, deadline_s: float | 
             _lost(path, extents, index, "no good copy was named") for index in damaged
         ]
     elif good is not None and (damaged or not has_right_size):
+        _make_own(path)
         done.mended = mend(path, extents, damaged, good)
         done.findings += _unmended(path, extents, done.mended, good)
     elif not has_right_size:  # all extents fit: what follows them needs no copy to be cut off
+        _make_own(path)
         with path.open("rb+", buffering=0) as file:
             file.truncate(proofs.manifest.size_bytes)
             os.fsync(file.fileno())
+
+
+def _make_own(path: Path) -> None:
+    """Give a file with a second name bytes of its own: an adopted file's original is not ours."""
+    if path.stat().st_nlink > 1:
+        copy_near(path, path).replace(path)
 
 
 def _remake_table(path: Path, proofs: Proofs, done: _Done, deadline_s: float | None) -> None:
@@ -157,6 +166,8 @@ def _remake_table(path: Path, proofs: Proofs, done: _Done, deadline_s: float | N
     made, _ = describe_file(path, origin=manifest.origin, deadline_s=deadline_s)
     if made.digests != manifest.digests or not proofs.has_manifest:
         write_manifest(manifest_path(path), replace(manifest, digests=made.digests))
+    if manifest.format_version == LEGACY_FORMAT:
+        done.findings.append(_ids_lost(path))
     done.restored += _missing_proofs(proofs)
 
 
@@ -216,6 +227,20 @@ def _unmended(path: Path, extents: Extents, mended: Mended, good: GoodCopy) -> l
     return [
         _lost(path, extents, index, reason) for reason, found in reasons.items() for index in found
     ]
+
+
+def _ids_lost(path: Path) -> Finding:
+    """The warning that an older file's sample ids were known to the lost table alone."""
+    return Finding(
+        check=CHUNKS_INTACT,
+        kind="sample_ids_lost",
+        what="Sample ids that were found for the rows of an older file are lost",
+        where=str(path),
+        expected="the ids in the table of digests",
+        got="ids made of row numbers",
+        cure="remove the manifest and run `quarry adopt` on the file again, with --mirror",
+        severity="warning",
+    )
 
 
 def _lost(path: Path, extents: Extents, index: int, reason: str) -> Finding:

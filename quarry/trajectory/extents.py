@@ -106,7 +106,10 @@ def _damaged(descriptor: int, extents: Extents, span: tuple[int, int]) -> list[i
     for index in range(first, last):
         extent = extents[index]
         view = buffer[: int(extent["size"])]
-        count = os.preadv(descriptor, [view], int(extent["start"]))
+        try:
+            count = os.preadv(descriptor, [view], int(extent["start"]))
+        except OSError:  # a bad sector: those bytes are lost, the others are not
+            count = 0
         if not has_bytes(view[:count], extent):
             found.append(index)
     return found

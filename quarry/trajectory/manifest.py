@@ -82,7 +82,10 @@ class Manifest:
             IntegrityError: the digest does not fit, or a value is missing.
         """
         rest = {name: value for name, value in values.items() if name != _DIGEST}
-        expected = canonical_digest(rest)
+        try:
+            expected = canonical_digest(rest)
+        except ValueError as error:  # half a surrogate pair
+            raise _damaged(where, "UTF-8", str(error)) from error
         if values.get(_DIGEST) != expected:
             raise _damaged(where, f"digest {expected}", f"digest {values.get(_DIGEST)}")
         version = rest.pop("manifest_version", 1)
@@ -126,8 +129,12 @@ def read_manifest(path: Path) -> Manifest:
             got="no file",
             fix="verify the file, then publish or collect it again",
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(str(path), "JSON", str(error)) from error
+    except OSError as error:
+        raise _damaged(
+            str(path), "a file that can be read", error.strerror or str(error)
+        ) from error
     if not isinstance(values, dict):
         raise _damaged(str(path), "a JSON object", type(values).__name__)
     return Manifest.from_dict(values, str(path))  # pyright: ignore[reportUnknownArgumentType]

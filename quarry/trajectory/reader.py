@@ -40,6 +40,7 @@ from quarry.trajectory.layout import (
 )
 from quarry.trajectory.manifest import Manifest, manifest_path, read_manifest
 from quarry.trajectory.report import FILE_COMPLETE
+from quarry.trajectory.verify_digests import column_findings
 
 
 class TrajectoryReader:
@@ -65,6 +66,8 @@ class TrajectoryReader:
             self._states = dataset(self._file, TRAJECTORIES)
             if SAMPLES not in self._file:
                 dataset(self._file, SAMPLES)
+            # At once: a later publication sweeps the table of the version that is open here.
+            self._table = read_table(path, self._manifest.digests) if self._manifest else None
         except BaseException:
             self._file.close()
             raise
@@ -103,8 +106,19 @@ class TrajectoryReader:
 
     @cached_property
     def columns(self) -> Columns:
-        """All columns but the activations, read once."""
-        return read_columns(self._file)
+        """All columns but the activations, read once and compared with the manifest.
+
+        Raises:
+            IntegrityError: they are not what was published.
+        """
+        columns = read_columns(self._file)
+        found = (
+            list(column_findings(columns, str(self.path), self._manifest)) if self._manifest else []
+        )
+        if found:
+            what = "Texts or lengths changed after publication"
+            raise IntegrityError(what, where=str(self.path), findings=found)
+        return columns
 
     @property
     def samples(self) -> SampleColumns:
@@ -177,11 +191,10 @@ class TrajectoryReader:
     @cached_property
     def _checked(self) -> CheckedStates | None:
         """The checking way to the activations; None where there is nothing to check them with."""
-        if self._manifest is None:
+        if self._table is None:
             return None
-        table = read_table(self.path, self._manifest.digests)
         descriptor = int(self._file.id.get_vfd_handle())
-        return CheckedStates(descriptor, table, self.header, str(self.path))
+        return CheckedStates(descriptor, self._table, self.header, str(self.path))
 
     @cached_property
     def _rows(self) -> dict[str, int]:

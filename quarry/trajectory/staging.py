@@ -128,7 +128,7 @@ def sweep_staging(data_dir: Path) -> list[Path]:
 def _host() -> str:
     """A short hash of this machine's or container's name and of its table of processes."""
     try:
-        processes = os.readlink("/proc/self/ns/pid")
+        processes = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         processes = ""
     return hashlib.blake2s((platform.node() + processes).encode(), digest_size=4).hexdigest()

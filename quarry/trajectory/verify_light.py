@@ -57,7 +57,14 @@ def check_light(path: Path, manifest: Manifest | None = None) -> LightResult:
         )
         return result
     result.facts["size_bytes"] = status.st_size
-    head, superblock = _read_head(path, status.st_size, result)
+    try:
+        head, superblock = _read_head(path, status.st_size, result)
+    except OSError as error:  # a bad sector, or no permission
+        got = error.strerror or str(error)
+        result.findings.append(
+            _finding("unreadable", "The file can't be read", path, "a readable file", got, MEND)
+        )
+        return result
     if superblock is not None:
         _check_superblock(path, status.st_size, superblock, result)
     version = superblock.version if superblock else _OUR_SUPERBLOCK

@@ -16,7 +16,7 @@ def test_a_cut_file_ends_with_1_and_its_intact_rows_lie_in_staging(cli, grid):
     document = json.loads(done.stdout)
     output = Path(document["output"])
     assert output.parent == grid / "data" / "staging"
-    assert output.name.startswith(f"{KEY.model}.{KEY.benchmark}.salvaged-")
+    assert output.name.startswith(f"{KEY.model}+{KEY.benchmark}.salvaged-")
     assert document["is_proven"]
     assert 0 < document["n_kept"] < document["n_rows"]
     assert document["n_kept"] + len(document["lost"]) == document["n_rows"]

@@ -268,3 +268,16 @@ def test_damage_without_a_copy_is_named_and_nothing_is_written(published: Path) 
     unrepaired = next(found for found in result.findings if found.kind == "not_repaired")
     assert "salvage" in unrepaired.cure
     assert published.read_bytes() == before
+
+
+def test_a_file_with_a_second_name_is_mended_without_touching_the_other(
+    published: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(published.parent, copy)
+    original = tmp_path / "original.h5"
+    original.hardlink_to(published)
+    flip_bit(published, published.stat().st_size // 2)
+    damaged = original.read_bytes()
+    assert repair(published, LocalCopy(copy / published.name)).is_whole
+    assert original.read_bytes() == damaged

@@ -278,3 +278,21 @@ def test_a_file_under_another_files_manifest_is_not_read(published: Path, tmp_pa
     published.write_bytes(other.read_bytes())
     with pytest.raises(IntegrityError, match="not what its manifest says"):
         TrajectoryReader(published)
+
+
+def test_a_changed_length_or_text_is_noticed_when_it_is_read(published: Path) -> None:
+    output = make_rows(make_header())[5].model_output.encode()
+    flip_bit(published, published.read_bytes().index(output) + 1)
+    with TrajectoryReader(published) as reader:
+        with pytest.raises(IntegrityError, match="Texts or lengths changed"):
+            reader.table()
+        with pytest.raises(IntegrityError, match="Texts or lengths changed"):
+            reader.hidden_states(0)
+
+
+def test_an_open_reader_outlives_a_new_publication(tmp_path: Path) -> None:
+    path, _ = publish_example(tmp_path)
+    with TrajectoryReader(path) as reader:
+        publish_example(tmp_path, seed=1)
+        rows = make_rows(make_header())
+        np.testing.assert_array_equal(reader.hidden_states(3), rows[3].hidden_states)
