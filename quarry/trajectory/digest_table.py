@@ -154,9 +154,18 @@ def read_table_bytes(file: Path, table_digest: str) -> bytes:
             got="no file",
             fix="run `quarry repair` on the trajectory file: it makes the table anew",
         ) from error
+    return proven_table_bytes(data, table_digest, str(path))
+
+
+def proven_table_bytes(data: bytes, table_digest: str, where: str) -> bytes:
+    """Bytes that were read somewhere, if they are those of a table.
+
+    Raises:
+        IntegrityError: they are not.
+    """
     got = blake3(data).hexdigest()
     if got != table_digest:
-        raise _damaged(path, f"blake3 {table_digest}", got)
+        raise _damaged(where, f"blake3 {table_digest}", got)
     return data
 
 
@@ -171,7 +180,8 @@ def read_table(file: Path, table_digest: str) -> DigestTable:
     try:
         return DigestTable.from_bytes(data)
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise _damaged(table_path(file, table_digest), "a table of digests", str(error)) from error
+        place = str(table_path(file, table_digest))
+        raise _damaged(place, "a table of digests", str(error)) from error
 
 
 def sweep_tables(file: Path, kept_digest: str) -> None:
@@ -183,15 +193,15 @@ def sweep_tables(file: Path, kept_digest: str) -> None:
                 path.unlink()
 
 
-def _damaged(path: Path, expected: str, got: str) -> IntegrityError:
+def _damaged(where: str, expected: str, got: str) -> IntegrityError:
     """The error for a table that proves nothing any more."""
     found = Finding(
         check=CHUNKS_INTACT,
         kind="digests_damaged",
         what="The table of digests is damaged",
-        where=str(path),
+        where=where,
         expected=expected,
         got=got,
         cure="run `quarry repair` on the trajectory file: it makes the table anew",
     )
-    return IntegrityError("A table of digests is damaged", where=str(path), findings=[found])
+    return IntegrityError("A table of digests is damaged", where=where, findings=[found])

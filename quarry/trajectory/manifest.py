@@ -120,7 +120,7 @@ def read_manifest(path: Path) -> Manifest:
         IntegrityError: it is damaged.
     """
     try:
-        values = json.loads(path.read_bytes())
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise FileMissingError(
             "A manifest is missing",
@@ -129,15 +129,29 @@ def read_manifest(path: Path) -> Manifest:
             got="no file",
             fix="verify the file, then publish or collect it again",
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise _damaged(str(path), "JSON", str(error)) from error
     except OSError as error:
-        raise _damaged(
-            str(path), "a file that can be read", error.strerror or str(error)
-        ) from error
+        got = error.strerror or str(error)
+        raise _damaged(str(path), "a file that can be read", got) from error
+    return parse_manifest(data, str(path))
+
+
+def parse_manifest(data: bytes, where: str) -> Manifest:
+    """The manifest of bytes that were read somewhere.
+
+    Args:
+        data: what `write_manifest` wrote.
+        where: the place, for messages.
+
+    Raises:
+        IntegrityError: it is damaged.
+    """
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(where, "JSON", str(error)) from error
     if not isinstance(values, dict):
-        raise _damaged(str(path), "a JSON object", type(values).__name__)
-    return Manifest.from_dict(values, str(path))  # pyright: ignore[reportUnknownArgumentType]
+        raise _damaged(where, "a JSON object", type(values).__name__)
+    return Manifest.from_dict(values, where)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:

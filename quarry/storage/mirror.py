@@ -1,0 +1,159 @@
+"""Brings published trajectory files to an object store, and serves them as good copies to `repair`.
+
+A file, its table of digests and its manifest are three objects, stored in this order: a manifest
+there means that the other two are. When a file is mirrored, and what becomes of a damaged one, is
+decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from quarry.errors import FileMissingError, IntegrityError
+from quarry.findings import Finding
+from quarry.storage.limits import CancelFlag, Progress
+from quarry.storage.object_store import ObjectInfo, ObjectStore
+from quarry.trajectory.digest_table import proven_table_bytes, table_path
+from quarry.trajectory.digests import file_digest
+from quarry.trajectory.manifest import Manifest, manifest_path, parse_manifest, read_manifest
+from quarry.trajectory.verification import verify
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """A file in a store.
+
+    Args:
+        name: of the object that holds the file's bytes.
+        version: the store's id of these bytes.
+        manifest: what they are.
+    """
+
+    name: str
+    version: str
+    manifest: Manifest
+
+
+def mirror(
+    file: Path,
+    name: str,
+    store: ObjectStore,
+    *,
+    deadline_s: float | None = None,
+    progress: Progress | None = None,
+    cancel: CancelFlag | None = None,
+) -> Mirrored:
+    """Store a published file; what the store has already is not sent again.
+
+    Args:
+        file: the file, with manifest and table beside it.
+        name: the object's name, such as `trajectories/0shot/demo_base/gsm8k_trajectories.h5`.
+        store: where to.
+        deadline_s: most seconds for each of the three objects.
+        progress: called with bytes done and in all, for the file itself.
+        cancel: stops when it is set.
+
+    Raises:
+        FileMissingError: there is no file, or no manifest.
+        IntegrityError: the file is not what its manifest says, or changed while it was read.
+        StorageError: it could not be done; running it again goes on.
+    """
+    manifest = read_manifest(manifest_path(file))
+    verify(file, level="light").raise_if_broken()
+    put = partial(store.put, deadline_s=deadline_s, cancel=cancel)
+    sent = put(file, name, blake3=manifest.blake3, progress=progress)
+    table = table_path(file, manifest.digests)
+    put(table, beside(name, table), blake3=manifest.digests)
+    place = manifest_path(file)
+    put(place, beside(name, place), blake3=file_digest(place))
+    return Mirrored(name, sent.version, manifest)
+
+
+def beside(name: str, path: Path) -> str:
+    """The name of an object that lies beside another one, with a file's own last part."""
+    return "/".join([*name.split("/")[:-1], path.name])
+
+
+class RemoteCopy:
+    """A mirrored file as a good copy: ranges, never the whole file, are asked for.
+
+    Args:
+        store: the store.
+        name: the object's name.
+        deadline_s: most seconds of each request.
+    """
+
+    def __init__(self, store: ObjectStore, name: str, *, deadline_s: float | None = None) -> None:
+        self._store = store
+        self._name = name
+        self._deadline_s = deadline_s
+        self._path = Path(name)
+        self._version: str | None = None
+
+    def __str__(self) -> str:
+        """Store and name."""
+        return f"{self._store}/{self._name}"
+
+    def manifest(self) -> Manifest:
+        """The manifest in the store; pins the version of the file that it describes.
+
+        Raises:
+            FileMissingError: there is none, or not the bytes that it describes.
+            IntegrityError: it is damaged.
+        """
+        name = beside(self._name, manifest_path(self._path))
+        manifest = parse_manifest(self._whole(name), f"{self._store}/{name}")
+        self._version = self._version_of(manifest).version
+        return manifest
+
+    def table(self, digest: str) -> bytes:
+        """The table of digests in the store.
+
+        Raises:
+            FileMissingError: there is none.
+            IntegrityError: it is damaged.
+        """
+        name = beside(self._name, table_path(self._path, digest))
+        return proven_table_bytes(self._whole(name), digest, f"{self._store}/{name}")
+
+    def read_range(self, offset: int, size: int) -> bytes:
+        """Bytes of the file; none where the store does not have it."""
+        try:
+            return self._store.read_range(
+                self._name, offset, size, self._version, deadline_s=self._deadline_s
+            )
+        except FileMissingError:
+            return b""
+
+    def _whole(self, name: str) -> bytes:
+        """All bytes of a small object."""
+        info = self._store.head(name, deadline_s=self._deadline_s)
+        if info is None:
+            raise FileMissingError(
+                "An object is missing",
+                where=f"{self._store}/{name}",
+                expected="an object beside each mirrored file",
+                got="none",
+                fix="mirror the file again",
+            )
+        return self._store.read_range(
+            name, 0, info.size_bytes, info.version, deadline_s=self._deadline_s
+        )
+
+    def _version_of(self, manifest: Manifest) -> ObjectInfo:
+        """The newest version of the file that has the manifest's digest."""
+        for info in self._store.versions(self._name, deadline_s=self._deadline_s):
+            if info.blake3 == manifest.blake3:
+                return info
+        found = Finding(
+            check="remote_copy_matches",
+            kind="remote_differs",
+            what="No version in the store is the file that the manifest there describes",
+            where=str(self),
+            expected=f"blake3 {manifest.blake3}",
+            got="other versions, or none",
+            cure="mirror the file again",
+        )
+        raise IntegrityError("A mirrored file is missing", where=str(self), findings=[found])
