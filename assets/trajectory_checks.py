@@ -61,6 +61,11 @@ ROLL_UP = "all_partitions_intact"
 
 def build_trajectory_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
     """The partitioned integrity checks and their roll-up."""
+    return [_trajectory_integrity(grid), _all_partitions_intact(grid)]
+
+
+def _trajectory_integrity(grid: Grid) -> dg.AssetChecksDefinition:
+    """The partitioned integrity checks, one step for all."""
 
     @dg.multi_asset_check(
         name="trajectory_integrity",
@@ -82,6 +87,12 @@ def build_trajectory_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
 
         yield from run_checks(context, TRAJECTORIES.name, INTEGRITY_CHECKS, examine)
 
+    return trajectory_integrity
+
+
+def _all_partitions_intact(grid: Grid) -> dg.AssetChecksDefinition:
+    """The roll-up."""
+
     @dg.asset_check(
         asset=TRAJECTORIES.name,
         name=ROLL_UP,
@@ -100,7 +111,7 @@ def build_trajectory_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
             },
         )
 
-    return [trajectory_integrity, all_partitions_intact]
+    return all_partitions_intact
 
 
 def _advice(failed: int) -> str:

@@ -163,3 +163,16 @@ class GradingError(QuarryError, RuntimeError):
 
 class UsageError(QuarryError, ValueError):
     """A command was called wrongly."""
+
+
+READ_ERRORS = (
+    QuarryError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+)
+"""What reading damaged bytes may raise, from HDF5 and from what is made of them."""

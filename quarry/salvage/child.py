@@ -13,10 +13,11 @@ from typing import Any, cast
 
 import h5py
 
+from quarry.errors import READ_ERRORS
 from quarry.salvage.columns import further_columns, survey_columns
 from quarry.salvage.legacy import LegacyRows
 from quarry.salvage.rows import OwnRows
-from quarry.salvage.tell import READ_ERRORS, Teller, reason_of
+from quarry.salvage.tell import Teller, reason_of
 from quarry.salvage.view import DamagedFile
 from quarry.trajectory.digest_table import read_table
 from quarry.trajectory.layout import SAMPLES

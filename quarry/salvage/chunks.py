@@ -12,7 +12,7 @@ from typing import Any
 
 import h5py
 
-from quarry.salvage.tell import READ_ERRORS
+from quarry.errors import READ_ERRORS
 
 _Cell = tuple[int, ...]
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from quarry.errors import READ_ERRORS
 from quarry.salvage.legacy import ORIGINAL_ROWS
-from quarry.salvage.tell import READ_ERRORS, Teller, reason_of
+from quarry.salvage.tell import Teller, reason_of
 from quarry.trajectory.chunk_map import read_chunk_map
 from quarry.trajectory.digest_table import DigestTable
 from quarry.trajectory.extents import damaged_extents

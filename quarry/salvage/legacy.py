@@ -15,10 +15,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from quarry.errors import TrajectoryFormatError
+from quarry.errors import READ_ERRORS, TrajectoryFormatError
 from quarry.salvage.chunks import StoredChunks
 from quarry.salvage.rows import has_hole, text_of
-from quarry.salvage.tell import READ_ERRORS, Teller, reason_of
+from quarry.salvage.tell import Teller, reason_of
 from quarry.trajectory.attributes import PARTIAL_OF
 from quarry.trajectory.columns import dataset, length_bytes
 from quarry.trajectory.digest_table import DigestTable

@@ -15,10 +15,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from quarry.errors import IntegrityError
+from quarry.errors import READ_ERRORS, IntegrityError
 from quarry.findings import Finding
 from quarry.salvage.chunks import StoredChunks
-from quarry.salvage.tell import READ_ERRORS, Teller, reason_of
+from quarry.salvage.tell import Teller, reason_of
 from quarry.trajectory.attributes import parse_header
 from quarry.trajectory.columns import dataset
 from quarry.trajectory.digest_table import DigestTable, read_table

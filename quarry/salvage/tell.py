@@ -11,18 +11,6 @@ from typing import Any
 
 from quarry.errors import IntegrityError, QuarryError
 
-READ_ERRORS = (
-    QuarryError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    ArithmeticError,
-    MemoryError,
-)
-"""What reading damaged bytes may raise."""
-
 _REASON_CHARACTERS = 200
 
 

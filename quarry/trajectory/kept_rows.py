@@ -2,7 +2,7 @@
 
 Two kinds of files hold such rows: a half-written file with its journal, and a partial file that was
 salvaged from a damaged one. Both are read row by row, each row proven by its digest; a row that
-can't be proven is not there. Which rows fit a new collection is `quarry.collection`'s business.
+can't be proven is not there. Which rows fit a new collection is `quarry.resumption`'s business.
 """
 
 from __future__ import annotations

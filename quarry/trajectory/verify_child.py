@@ -14,7 +14,7 @@ from typing import Any
 
 import h5py
 
-from quarry.errors import QuarryError
+from quarry.errors import READ_ERRORS
 from quarry.findings import Finding
 from quarry.trajectory.columns import Columns, read_columns
 from quarry.trajectory.digest_table import DigestTable
@@ -47,16 +47,6 @@ from quarry.trajectory.verify_structure import Layout, check_layout
 from quarry.trajectory.verify_values import NeighbourRules, sample_findings
 
 Tell = Callable[[dict[str, Any]], None]
-
-_READ_ERRORS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    ArithmeticError,
-    MemoryError,
-)
 
 
 class UnreadableError(Exception):
@@ -196,7 +186,7 @@ class Checker:
         self.tell({"begin": name})
         try:
             yield
-        except (*_READ_ERRORS, QuarryError) as error:
+        except READ_ERRORS as error:
             got = f"{type(error).__name__}: {error}"[:400]
             self._say(findings=[unreadable(name, self.where, got)])
             raise UnreadableError from error
