@@ -1,7 +1,7 @@
 """`Launcher`: runs assets and checks through Dagster in this process, for the terminal.
 
 Runs land in the same instance as those of the UI and show there. Which cells to run is decided by
-the caller; how a long list is shown lives in `manage.py`.
+the caller; how a long list is shown lives in `commands`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ["quarry", "assets", "resources", "io_managers", "sensors"]
+PACKAGES = ["quarry", "assets", "resources", "io_managers", "sensors", "commands"]
 
 IMPORT_ALL_WITHOUT_DAGSTER = """
 import importlib, pkgutil, sys

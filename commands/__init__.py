@@ -1,0 +1,1 @@
+"""Commands that drive the platform through Dagster; `manage.py` puts them together."""

@@ -1,0 +1,50 @@
+"""What commands print: a line a run, the audit, and how a failed command ends."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from commands.platform import Platform
+    from sensors.launcher import Outcome
+
+console = Console(stderr=True, highlight=False)
+JsonOption = Annotated[bool, typer.Option("--json", help="print the audit as one JSON document")]
+
+
+def show(outcomes: Iterable[Outcome], title: str, total: int) -> list[Outcome]:
+    """Run and print one line a run, with its time; returns the failed ones."""
+    failed: list[Outcome] = []
+    started = time.monotonic()
+    for done, outcome in enumerate(outcomes, start=1):
+        if done == 1:
+            console.print(f"[bold]{title}[/bold]")
+        elapsed_s, started = time.monotonic() - started, time.monotonic()
+        mark = "[green]ok[/green]    " if outcome.is_success else "[red]failed[/red]"
+        console.print(f"  {mark} {outcome.partition:<32} {elapsed_s:6.1f} s   ({done}/{total})")
+        if not outcome.is_success:
+            failed.append(outcome)
+            reason = textwrap.indent(outcome.reason, " " * 9)
+            console.print(reason, style="red", markup=False, soft_wrap=True)
+    return failed
+
+
+def stop(started: float) -> typer.Exit:
+    """The end of a command that failed."""
+    console.print(f"[red]stopped after {time.monotonic() - started:.0f} s[/red]: see above")
+    return typer.Exit(1)
+
+
+def print_audit(platform: Platform, as_json: bool) -> None:
+    """Materialise the audit and print it: tables for people, or one JSON document."""
+    platform.launcher.audit()
+    audit = platform.deployment.data_dir / "audit" / "audit.md"
+    sys.stdout.write(audit.with_suffix(".json" if as_json else ".md").read_text(encoding="utf-8"))
+    console.print(f"as a page: {audit.with_suffix('.html')}", soft_wrap=True)

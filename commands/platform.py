@@ -1,0 +1,46 @@
+"""`Platform`: definitions, instance and launcher of the current deployment, for one command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def prepare_instance() -> Path:
+    """Make the Dagster instance's directory, with settings, unless the user has one already."""
+    # spinning idle threads made a step ten times slower on busy cores; torch reads it on import
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    deployment = os.environ.get("QUARRY_DEPLOYMENT", "demo")
+    home = Path(
+        os.environ.setdefault("DAGSTER_HOME", str(ROOT / ".quarry" / deployment / "dagster"))
+    )
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copy(ROOT / "dagster.yaml", home / "dagster.yaml")
+    return home
+
+
+class Platform:
+    """Definitions, grid, catalog and launcher of the current deployment, loaded once."""
+
+    def __init__(self) -> None:
+        """Load the definitions; takes about two seconds."""
+        prepare_instance()
+        sys.path.insert(0, str(ROOT))
+        import dagster as dg
+
+        import definitions
+        from assets.partitions import build_grid
+        from quarry.catalog import load_catalog
+        from sensors.launcher import Launcher
+
+        self.deployment = definitions.current_deployment()
+        self.catalog = load_catalog(self.deployment.catalog)
+        self.grid = build_grid(self.catalog)
+        self.instance = dg.DagsterInstance.get()
+        self.launcher = Launcher(definitions.defs, self.grid, self.instance)
+        self.cells = [key.partition for key in self.catalog.cells()]
