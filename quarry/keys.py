@@ -13,9 +13,10 @@ from pathlib import PurePosixPath
 from quarry.errors import UnknownNameError
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_BENCHMARK = re.compile(r"(?P<task>[a-z0-9][a-z0-9._-]*)-(?P<n_shot>\d+)shot")
+_BENCHMARK = re.compile(r"(?P<task>[a-z0-9][a-z0-9._-]*)-(?P<n_shot>0|[1-9][0-9]*)shot")
 
 _MOST_CHARACTERS = 100
+_MOST_SHOWN = 200
 
 MODEL_DIMENSION = "model"
 BENCHMARK_DIMENSION = "benchmark"
@@ -33,15 +34,42 @@ def split_benchmark(benchmark: str) -> tuple[str, int]:
         UnknownNameError: the key has another form.
     """
     found = _BENCHMARK.fullmatch(benchmark)
-    if found is None:
+    if found is None or len(benchmark) > _MOST_CHARACTERS:
         raise UnknownNameError(
             "A benchmark key can't be read",
-            where=repr(benchmark),
-            expected="<task>-<n>shot, such as gsm8k-8shot",
-            got=repr(benchmark),
+            where=_shown(benchmark),
+            expected="<task>-<n>shot, such as gsm8k-8shot, the number without zeros in front, "
+            f"up to {_MOST_CHARACTERS} characters",
+            got=_shown(benchmark),
             fix="use a key that `quarry audit` lists",
         )
     return found["task"], int(found["n_shot"])
+
+
+def require_slug(name: str) -> str:
+    """Refuse a name that would not be safe as partition key and as path on every system.
+
+    Returns:
+        The name, unchanged.
+
+    Raises:
+        UnknownNameError: it has other characters than a slug, or is too long.
+    """
+    if SLUG.fullmatch(name) is None:
+        raise UnknownNameError(
+            "A name can't be used as partition key and path",
+            where=_shown(name),
+            expected="a-z 0-9 . _ -, starting with a letter or digit, up to 100 of them",
+            got=_shown(name),
+            fix="rename it in the catalog",
+        )
+    return name
+
+
+def _shown(name: str) -> str:
+    """A name as a message shows it, not without end."""
+    shown = repr(name)
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
 
 
 @dataclass(frozen=True, order=True)
@@ -54,16 +82,16 @@ class TrajectoryKey:
 
     def __post_init__(self) -> None:
         """Refuse names that would not be safe as partition key and as path on every system."""
-        for name in (self.model, self.task):
-            if SLUG.fullmatch(name) is None or name in {".", ".."}:
-                raise UnknownNameError(
-                    "A name can't be used as partition key and path",
-                    where=repr(name),
-                    expected="a-z 0-9 . _ -, starting with a letter or digit, up to 100 of them",
-                    got=repr(name),
-                    fix="rename it in the catalog",
-                )
-
+        require_slug(self.model)
+        require_slug(self.task)
+        if self.n_shot < 0:  # `a--1shot` is one shot of the task `a-`
+            raise UnknownNameError(
+                "A number of shots can't be negative",
+                where=repr(self),
+                expected="0 or more",
+                got=str(self.n_shot),
+                fix="correct it in the catalog",
+            )
         if len(self.model) + len(self.benchmark) > _MOST_CHARACTERS:
             raise UnknownNameError(
                 "The names of a cell are too long for the file names made of them",
@@ -100,9 +128,9 @@ class TrajectoryKey:
         if not bar:
             raise UnknownNameError(
                 "A partition key can't be read",
-                where=repr(partition),
+                where=_shown(partition),
                 expected="<task>-<n>shot|<model>, such as gsm8k-8shot|demo_base",
-                got=repr(partition),
+                got=_shown(partition),
                 fix="use a key that `quarry audit` lists",
             )
         return cls.from_dimensions(model, benchmark)
@@ -134,10 +162,19 @@ class TrajectoryKey:
 
 
 def samples_path(task: str, n_shot: int) -> PurePosixPath:
-    """Where the drawn samples and the exemplars of a benchmark lie."""
+    """Where the drawn samples and the exemplars of a benchmark lie.
+
+    Raises:
+        UnknownNameError: the task is no name of one.
+    """
+    require_slug(task)
     return PurePosixPath("samples", f"{benchmark_name(task, n_shot)}.parquet")
 
 
 def checkpoint_path(model: str) -> PurePosixPath:
-    """Where a checkpoint that the platform trained itself lies."""
-    return PurePosixPath("models", model)
+    """Where a checkpoint that the platform trained itself lies.
+
+    Raises:
+        UnknownNameError: this is no name of a model.
+    """
+    return PurePosixPath("models", require_slug(model))

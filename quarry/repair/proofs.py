@@ -13,11 +13,19 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from quarry.errors import FileMissingError, IntegrityError, QuarryError, UsageError
+from quarry.errors import (
+    FileMissingError,
+    IntegrityError,
+    QuarryError,
+    StorageError,
+    UsageError,
+)
+from quarry.findings import Finding
 from quarry.repair.good_copy import GoodCopy
 from quarry.trajectory.digest_table import DigestTable, Extents, read_table_bytes
 from quarry.trajectory.digests import HEAD_BYTES, head_digest
 from quarry.trajectory.manifest import LEGACY_FORMAT, Manifest, manifest_path, read_manifest
+from quarry.trajectory.report import FILE_COMPLETE
 
 _NO_TABLE = (FileMissingError, IntegrityError, ValueError, KeyError, OSError, zipfile.BadZipFile)
 
@@ -47,20 +55,24 @@ class Proofs:
         return DigestTable.from_bytes(self.table_bytes)
 
 
-def find_proofs(path: Path, good: GoodCopy | None) -> Proofs | None:
+def find_proofs(path: Path, good: GoodCopy | None, problems: list[Finding]) -> Proofs | None:
     """The proofs of a file, or None if there is no manifest on either side.
 
     Args:
         path: the file, which need not exist.
         good: where else to look.
+        problems: takes the reasons why the copy does not help; they matter where nothing else does.
 
     Raises:
         UsageError: the copy is of another version.
+        StorageError: the copy's store can't be asked.
     """
     local, theirs = local_manifest(path), None
     if good is not None:
-        with contextlib.suppress(FileMissingError, IntegrityError):
+        try:
             theirs = good.manifest()
+        except (FileMissingError, IntegrityError) as error:
+            problems.append(_unusable(good, error))
     if local is not None and theirs is not None and not _is_same_version(local, theirs):
         raise _another_version(
             path,
@@ -68,9 +80,11 @@ def find_proofs(path: Path, good: GoodCopy | None) -> Proofs | None:
             f"{local.size_bytes:,} bytes, digests {local.digests}",
             f"{theirs.size_bytes:,} bytes, digests {theirs.digests}",
         )
-    candidates = [one for one in (local, theirs) if one is not None]
+    candidates = [local] if local is not None else []
+    if theirs is not None and (local is None or theirs.digests != local.digests):
+        candidates.append(theirs)
     for manifest in candidates:
-        found = _find_table(path, manifest, good)
+        found = _find_table(path, manifest, good, problems)
         if found is not None:
             data, has_table = found
             fetched = 0 if has_table else len(data)
@@ -114,13 +128,19 @@ def require_same_version(
         raise _another_version(path, good, "a file that lost its manifest, some bytes damaged", got)
 
 
-def _find_table(path: Path, manifest: Manifest, good: GoodCopy | None) -> tuple[bytes, bool] | None:
+def _find_table(
+    path: Path, manifest: Manifest, good: GoodCopy | None, problems: list[Finding]
+) -> tuple[bytes, bool] | None:
     """The bytes of a manifest's table, and whether they lie beside the file."""
     with contextlib.suppress(*_NO_TABLE):
         return _proven(read_table_bytes(path, manifest.digests), manifest), True
     if good is not None:
-        with contextlib.suppress(*_NO_TABLE):
+        try:
             return _proven(good.table(manifest.digests), manifest), False
+        except StorageError:
+            raise  # whether it has the table is not known
+        except _NO_TABLE as error:
+            problems.append(_unusable(good, error))
     return None
 
 
@@ -137,6 +157,22 @@ def _is_same_version(local: Manifest, theirs: Manifest) -> bool:
     if local.digests == theirs.digests:
         return True
     return bool(local.blake3) and local.blake3 == theirs.blake3
+
+
+def _unusable(good: GoodCopy, error: Exception) -> Finding:
+    """The finding for a copy without a manifest or a table that can be used."""
+    where, got = str(good), str(error)
+    if isinstance(error, QuarryError):
+        where, got = error.where or where, f"{error.what}: {error.got}"
+    return Finding(
+        check=FILE_COMPLETE,
+        kind="copy_unusable",
+        what="The good copy can't be used",
+        where=where,
+        expected="a whole manifest and table of digests, and the file that they describe",
+        got=got,
+        cure="name another copy, or make this one anew from a good file",
+    )
 
 
 def _another_version(path: Path, good: GoodCopy | None, expected: str, got: str) -> UsageError:

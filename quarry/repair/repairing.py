@@ -26,9 +26,10 @@ from quarry.trajectory.digests import file_digest
 from quarry.trajectory.extents import damaged_extents
 from quarry.trajectory.folder_lock import locked
 from quarry.trajectory.manifest import LEGACY_FORMAT, manifest_path, pending_path, write_manifest
-from quarry.trajectory.near_copy import copy_near
+from quarry.trajectory.near_copy import copy_near, sweep_copies
 from quarry.trajectory.publication import recover
 from quarry.trajectory.report import CHUNKS_INTACT, Report, condense
+from quarry.trajectory.space import full_disk_named
 from quarry.trajectory.staging import is_abandoned, owner_mark
 from quarry.trajectory.verification import verify
 
@@ -96,13 +97,15 @@ def repair(
         StorageFullError: there is no room for what is missing.
     """
     if good is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with full_disk_named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
     size_before = path.stat().st_size if path.exists() else 0
     done = _Done()
     recover(path)
     if path.parent.is_dir():
-        with locked(path.parent) as directory:
+        with locked(path.parent) as directory, full_disk_named(path):
             _repair(path, good, done, deadline_s)
+            sweep_copies(path)
             os.fsync(directory)
     report = verify(path, deadline_s=deadline_s)
     return RepairResult(
@@ -119,11 +122,14 @@ def repair(
 
 def _repair(path: Path, good: GoodCopy | None, done: _Done, deadline_s: float | None) -> None:
     """`repair`, with the folder locked."""
-    proofs = find_proofs(path, good)
+    problems: list[Finding] = []
+    proofs = find_proofs(path, good, problems)
     if proofs is None:
+        done.findings += problems
         return  # verification says that the manifest is missing
     if proofs.table_bytes is None:
-        _remake_table(path, proofs, done, deadline_s)
+        if not _remake_table(path, proofs, done, deadline_s):
+            done.findings += problems
         return
     done.table_bytes_fetched = proofs.bytes_fetched
     extents = proofs.table.extents
@@ -158,17 +164,22 @@ def _make_own(path: Path) -> None:
         copy_near(path, path).replace(path)
 
 
-def _remake_table(path: Path, proofs: Proofs, done: _Done, deadline_s: float | None) -> None:
-    """Make a lost table anew, where the whole file's digest proves that nothing else is lost."""
+def _remake_table(path: Path, proofs: Proofs, done: _Done, deadline_s: float | None) -> bool:
+    """Make a lost table anew, where the whole file's digest proves that nothing else is lost.
+
+    Returns:
+        Whether it was made; verification says what is wrong where it was not.
+    """
     manifest = proofs.manifest
     if not path.exists() or file_digest(path) != manifest.blake3:
-        return  # verification says what is wrong
+        return False
     made, _ = describe_file(path, origin=manifest.origin, deadline_s=deadline_s)
     if made.digests != manifest.digests or not proofs.has_manifest:
         write_manifest(manifest_path(path), replace(manifest, digests=made.digests))
     if manifest.format_version == LEGACY_FORMAT:
         done.findings.append(_ids_lost(path))
     done.restored += _missing_proofs(proofs)
+    return True
 
 
 def _fetch_whole(path: Path, proofs: Proofs, extents: Extents, good: GoodCopy, done: _Done) -> None:
@@ -189,10 +200,14 @@ def _fetch_whole(path: Path, proofs: Proofs, extents: Extents, good: GoodCopy, d
 
 
 def _temporary(path: Path) -> Path:
-    """An empty file beside the final name, or what an interrupted repair had fetched of it."""
-    mine = path.with_name(f".{path.name}{owner_mark()}repair")
+    """An empty file beside the final name, or what an interrupted repair had fetched of it.
+
+    The folder is locked, so what this process left there is nobody's work either.
+    """
+    mark = owner_mark()
+    mine, process = path.with_name(f".{path.name}{mark}repair"), mark.rpartition("-")[0] + "-"
     for left in path.parent.glob(f".{path.name}.by-*.repair"):
-        if is_abandoned(left.name):
+        if is_abandoned(left.name) or process in left.name:
             left.replace(mine)
     mine.touch()
     return mine

@@ -160,10 +160,10 @@ class B2Store:
             url = partial(session.get_download_url_by_name, self._account.bucket, name)
         else:
             url = partial(session.get_download_url_by_id, version)
-        data = fetch(session, url, name, offset, max(1, size), limits)
+        data = fetch(session, url, name, offset, memoryview(bytearray(max(1, size))), limits)
         if data is None:
             raise absent(str(self), name, version)
-        return data[:size]
+        return bytes(data[:size])
 
     def download(
         self,

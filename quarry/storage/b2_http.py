@@ -11,23 +11,25 @@ stop. Here each request is tried once, and `b2_retry` decides.
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
+from b2sdk._internal.b2http import NotDecompressingHTTPAdapter
 from b2sdk.v3 import B2Http, B2HttpApiConfig, B2Session, InMemoryAccountInfo
 from b2sdk.v3.exception import B2ConnectionError, B2Error
+from urllib3.exceptions import HTTPError
 
 from quarry.storage.limits import Limits
 
 CONNECT_TIMEOUT_S = 15.0
 READ_TIMEOUT_S = 60.0
 _SHORTEST_TIMEOUT_S = 0.001
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 256 << 10
 _limits: ContextVar[Limits | None] = ContextVar("limits", default=None)
 
 
@@ -48,6 +50,10 @@ def bounded_by(limits: Limits) -> Generator[None]:
 class BoundedSession(requests.Session):
     """An HTTP session whose socket timeouts never exceed the time that is left."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings: dict[tuple[str, ...], Any] = {}
+
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         """As `requests`, with other timeouts."""
         limits = _limits.get()
@@ -55,9 +61,31 @@ class BoundedSession(requests.Session):
         kwargs["timeout"] = (min(CONNECT_TIMEOUT_S, left_s), min(READ_TIMEOUT_S, left_s))
         return super().request(*args, **kwargs)
 
+    def merge_environment_settings(
+        self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """As `requests`, but the environment is looked up once a host and kind of call."""
+        key = (*urlsplit(url)[:2], str((proxies, stream, verify, cert)))
+        if key not in self._settings:
+            found = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            self._settings[key] = found
+        return dict(self._settings[key])
+
+
+class _WideAdapter(NotDecompressingHTTPAdapter):
+    """b2sdk's adapter, sending bodies in larger blocks than urllib3's 16 KiB."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """As `requests`, with another block size."""
+        super().init_poolmanager(*args, blocksize=_CHUNK_BYTES, **kwargs)
+
 
 class OneTryHttp(B2Http):
     """b2sdk's HTTP layer with a single try a request."""
+
+    def __init__(self, api_config: B2HttpApiConfig) -> None:
+        super().__init__(api_config)
+        self.session.mount("", _WideAdapter())
 
     @classmethod
     def _translate_and_retry(
@@ -95,7 +123,10 @@ def new_session() -> B2Session:
 
 
 def body(response: requests.Response) -> Generator[bytes]:
-    """The body of an answer in pieces; the answer is closed at the end.
+    """The body of an answer in pieces, as they come; the answer is closed at the end.
+
+    A piece is what one read of the socket gives: waiting for a certain size would let an answer
+    that trickles in outlast its caller's patience.
 
     Raises:
         B2ConnectionError: the connection broke.
@@ -103,30 +134,50 @@ def body(response: requests.Response) -> Generator[bytes]:
     """
     limits = _limits.get()
     try:
-        for piece in response.iter_content(_CHUNK_BYTES):
+        while piece := response.raw.read1(_CHUNK_BYTES, decode_content=False):
             if limits is not None and limits.is_over:
                 raise StoppedError
             yield piece
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
         raise B2ConnectionError(f"the answer broke off: {error}") from error
     finally:
         response.close()
 
 
-class PartStream(io.BytesIO):
-    """The bytes of an upload, which stop flowing when the caller gives up.
+class PartStream:
+    """The bytes of an upload as a file, which stop flowing when the caller gives up.
+
+    What is read are views: nothing is copied on the way to the socket.
 
     Args:
-        data: the bytes; not copied.
+        data: the bytes.
         limits: the caller's.
     """
 
-    def __init__(self, data: bytes, limits: Limits) -> None:
-        super().__init__(data)
-        self._upload_limits = limits
+    def __init__(self, data: bytes | memoryview, limits: Limits) -> None:
+        self._data = memoryview(data)
+        self._limits = limits
+        self._position = 0
+        self.len = len(data)
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """As a file."""
-        if self._upload_limits.is_over:
+    def read(self, size: int = -1) -> memoryview:
+        """The next bytes."""
+        if self._limits.is_over:
             raise StoppedError
-        return super().read(size)
+        start = self._position
+        self._position = self.len if size < 0 else min(self.len, start + size)
+        return self._data[start : self._position]
+
+    def seek(self, offset: int) -> int:
+        """Go on from another place, by bytes from the beginning."""
+        self._position = offset
+        return offset
+
+    def tell(self) -> int:
+        """How many bytes were read."""
+        return self._position
+
+    def __iter__(self) -> Iterator[memoryview]:
+        """Marks it as a stream for `requests`."""
+        while piece := self.read(_CHUNK_BYTES):
+            yield piece

@@ -15,6 +15,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from quarry.storage.limits import Limits
+from quarry.trajectory.space import full_disk_named
 
 _POLL_S = 0.1
 
@@ -30,13 +31,15 @@ def object_lock(folder: Path, name: str, limits: Limits) -> Generator[None]:
 
     Raises:
         StorageDeadlineError, StorageCancelledError: the limits.
+        StorageFullError: there is no room for a lock file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{blake3(name.encode()).hexdigest()[:32]}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with full_disk_named(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while not _took(descriptor):
-            limits.pause(_POLL_S)
+            limits.pause(_POLL_S, "another upload of the object runs on this machine")
         yield
     finally:
         os.close(descriptor)

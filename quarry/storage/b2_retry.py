@@ -140,7 +140,10 @@ def patiently(
             failures[type(cause)] += 1
             _refuse_if_it_stays(cause, failures[type(cause)], stays, limits)
             asked_s = cause.retry_after_seconds
-            limits.pause(pause_s * random.uniform(0.5, 1) if asked_s is None else max(0, asked_s))
+            if asked_s is None:
+                limits.pause(pause_s * random.uniform(0.5, 1))
+            else:
+                limits.pause(max(0, asked_s), f"it asked for a pause of {asked_s:g} s")
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
 

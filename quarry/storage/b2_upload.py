@@ -11,7 +11,6 @@ proven. A large file becomes visible with its last request, after all of it was 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ from quarry.storage.b2_retry import is_wrong_in_transit, patiently
 from quarry.storage.b2_workers import in_order
 from quarry.storage.limits import Limits, Progress
 from quarry.storage.object_store import ObjectInfo
-from quarry.storage.source import PublishedSource
+from quarry.storage.source import PublishedSource, sha1_of
 
 MAX_PARTS = 10_000
 _CONTENT_TYPE = "application/octet-stream"
@@ -98,7 +97,7 @@ class B2Upload:
     def _small(self, read: PublishedSource) -> ObjectInfo:
         """A file in one request."""
         data = b"".join(read.pieces(self.part_bytes))
-        sha1 = _sha1(data)
+        sha1 = sha1_of(data)
         info = {BLAKE3_KEY: self.digest, **self.metadata}
 
         def send() -> ObjectInfo:
@@ -115,12 +114,13 @@ class B2Upload:
 
     def _large(self, read: PublishedSource) -> ObjectInfo:
         """A file in parts; parts of an interrupted upload of the same file are kept."""
-        sha1 = self.sha1 or read.sha1(self.part_bytes)
         part_bytes = max(self.part_bytes, -(-read.size_bytes // MAX_PARTS))
+        sha1, known = (self.sha1, None) if self.sha1 else read.sha1s(part_bytes)
         info = {BLAKE3_KEY: self.digest, SHA1_KEY: sha1, **self.metadata}
-        upload, have = self._resumable(info, read.size_bytes, part_bytes)
-        upload = upload or self._start(info)
-        sends = self._sends(upload, read, part_bytes, have)
+        resumable = partial(self._resumable, info, read.size_bytes, part_bytes)
+        upload, have = resumable()
+        upload = upload or self._start(info, lambda: resumable()[0])
+        sends = self._sends(upload, read, part_bytes, known, have)
         sha1s: list[str] = []
         try:
             with closing(in_order(sends, self.n_connections, self.limits)) as sent:
@@ -139,23 +139,40 @@ class B2Upload:
         )
 
     def _sends(
-        self, upload: str, read: PublishedSource, part_bytes: int, have: dict[int, tuple[int, str]]
+        self,
+        upload: str,
+        read: PublishedSource,
+        part_bytes: int,
+        known: list[str] | None,
+        have: dict[int, tuple[int, str]],
     ) -> Iterator[Callable[[], str]]:
         """One call a part, each giving the part's SHA-1."""
-        for number, data in enumerate(read.pieces(part_bytes), start=1):
-            yield partial(self._send_part, upload, number, data, have.get(number))
+        for number, data in enumerate(read.pieces(part_bytes, self.n_connections + 1), start=1):
+            sha1 = known[number - 1] if known and number <= len(known) else None
+            yield partial(self._send_part, upload, number, read, data, sha1, have.get(number))
 
     def _send_part(
-        self, upload: str, number: int, data: bytes, have: tuple[int, str] | None
+        self,
+        upload: str,
+        number: int,
+        read: PublishedSource,
+        data: memoryview,
+        known: str | None,
+        have: tuple[int, str] | None,
     ) -> str:
         """Send a part, unless the service has it already."""
-        sha1 = _sha1(data)
+        sha1 = known or sha1_of(data)
 
         def send() -> None:
             stream = PartStream(data, self.limits)
-            answer: dict[str, Any] = self.session.upload_part(
-                upload, number, len(data), sha1, stream
-            )
+            try:
+                answer: dict[str, Any] = self.session.upload_part(
+                    upload, number, len(data), sha1, stream
+                )
+            except b2.B2Error as error:
+                if is_wrong_in_transit(error) and sha1_of(data) != sha1:
+                    raise read.changed(f"other bytes in part {number:,} than before") from error
+                raise
             if answer["contentSha1"] != sha1:
                 raise b2.PartSha1Mismatch(upload)
 
@@ -178,13 +195,16 @@ class B2Upload:
                 best = (found.upload, have)
         return best
 
-    def _start(self, info: dict[str, str]) -> str:
-        """Begin a large file; gives its id."""
-        answer: dict[str, Any] = patiently(
-            lambda: self.session.start_large_file(self.bucket_id, self.name, _CONTENT_TYPE, info),
-            self.limits,
-        )
-        return answer["fileId"]
+    def _start(self, info: dict[str, str], begun: Callable[[], str | None]) -> str:
+        """Begin a large file; gives its id, which is looked up if the answer was lost."""
+
+        def start() -> str:
+            answer: dict[str, Any] = self.session.start_large_file(
+                self.bucket_id, self.name, _CONTENT_TYPE, info
+            )
+            return answer["fileId"]
+
+        return patiently(start, self.limits, settled=begun)
 
     def _abandon(self, upload: str) -> None:
         """Forget the parts of a file that is not what it should be; the sweep would, too."""
@@ -203,8 +223,3 @@ class B2Upload:
         """Report progress."""
         if self.progress is not None:
             self.progress(done_bytes, size_bytes)
-
-
-def _sha1(data: bytes) -> str:
-    """SHA-1, which the service compares; the proof is BLAKE3."""
-    return hashlib.sha1(data, usedforsecurity=False).hexdigest()

@@ -20,6 +20,7 @@ from quarry.storage.limits import Limits, Progress
 from quarry.storage.object_store import ObjectInfo
 from quarry.trajectory.space import full_disk_named, require_space
 from quarry.trajectory.staging import is_abandoned, owner_mark
+from quarry.trajectory.writeback import start_writeback
 
 _LONGEST_STEM_BYTES = 120
 
@@ -34,9 +35,10 @@ class ProvenFile:
         self._digest = blake3()
         self.n_bytes = 0
 
-    def add(self, piece: bytes) -> None:
-        """Write and hash the next bytes."""
+    def add(self, piece: bytes | memoryview) -> None:
+        """Write and hash the next bytes; the disk takes them meanwhile."""
         self._file.write(piece)
+        start_writeback(self._file.fileno(), self.n_bytes, len(piece))
         self._digest.update(piece)
         self.n_bytes += len(piece)
         if self._progress is not None:
@@ -73,7 +75,8 @@ def proven_file(
     where = f"{store}/{info.name}, version {info.version}"
     if info.blake3 is not None and info.blake3 != digest:
         raise _wrong(where, "remote_different", "The store has another file", digest, info.blake3)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with full_disk_named(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target)
     require_space(target, info.size_bytes)
     temporary = target.with_name(f"{_stem(target)}{owner_mark()}download")

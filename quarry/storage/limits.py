@@ -64,8 +64,11 @@ class Limits:
         cancelled = self._cancel is not None and self._cancel.is_set()
         return self._is_stopped or cancelled or self.remaining_s <= 0
 
-    def check(self) -> None:
+    def check(self, why: str = "") -> None:
         """Go on, or end the call.
+
+        Args:
+            why: what the call waits for, for the message of a deadline.
 
         Raises:
             StorageCancelledError: the caller cancelled, or another thread of the call failed.
@@ -78,36 +81,41 @@ class Limits:
                 fix="run it again; what was finished is not sent twice",
             )
         if self.remaining_s <= 0:
-            raise self.out_of_time()
+            raise self.out_of_time(why)
 
-    def out_of_time(self, needed_s: float | None = None) -> StorageDeadlineError:
+    def out_of_time(self, why: str = "") -> StorageDeadlineError:
         """The error for a deadline, with the first thing that went wrong.
 
         Args:
-            needed_s: the pause that the service asked for, if that does not fit any more.
+            why: what the call was waiting for, such as a pause that the service asked for.
         """
-        pause = "" if needed_s is None else f"; it asked for a pause of {needed_s:g} s"
+        got = [str(self._cause)] if self._cause else []
+        got += [why] if why else []
         error = StorageDeadlineError(
             f"{self.what} was not done in time",
             where=self.where,
             expected=f"an end within {self._deadline_s:g} s",
-            got=f"{self._cause or 'no answer, or a slow one'}{pause}",
+            got="; ".join(got) or "no answer, or a slow one",
             fix="try again later or allow more time; what was finished is not sent twice",
         )
         error.__cause__ = self._cause
         return error
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, why: str = "") -> None:
         """Sleep, awake enough to end with the caller's patience.
+
+        Args:
+            seconds: how long.
+            why: what for, for the message of a deadline.
 
         Raises:
             StorageCancelledError, StorageDeadlineError: as `check`, at once if the pause ends
                 after the deadline.
         """
-        self.check()
+        self.check(why)
         if seconds >= self.remaining_s:
-            raise self.out_of_time(seconds)
+            raise self.out_of_time(why)
         ends_at = time.monotonic() + seconds
         while (left_s := ends_at - time.monotonic()) > 0:
             time.sleep(min(_POLL_S, left_s))
-            self.check()
+            self.check(why)

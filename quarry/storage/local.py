@@ -81,7 +81,8 @@ class LocalStore:
             return current
         require_condition(condition, current, name, str(self))
         read = PublishedSource(source, blake3, sha1)
-        make_folder(folder)
+        with full_disk_named(folder):
+            make_folder(folder)
         require_space(folder / "data", read.size_bytes)
         temporary = folder / f".data{owner_mark()}{TEMPORARY}"
         try:

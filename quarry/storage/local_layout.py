@@ -1,7 +1,8 @@
 """How `LocalStore` lays objects out in its folder, and the small file that makes a version one.
 
 An object `a/b` is the folder `objects/a/b,v`; the mark at its end keeps it apart from the folders
-that are only parts of names. A version is a file of data and, once it is whole, a sidecar beside
+that are only parts of names, and those that end like a mark themselves get one more: `a,v/b` is
+`objects/a,v,d/b,v`. A version is a file of data and, once it is whole, a sidecar beside
 it that carries a digest of itself. Data without a sidecar is an unfinished upload.
 """
 
@@ -23,6 +24,7 @@ from quarry.trajectory.digests import canonical_digest
 from quarry.trajectory.staging import owner_mark
 
 MARK = ",v"
+_PARENT_MARK = ",d"
 SIDECAR = ".json"
 TEMPORARY = "upload"
 _DIGEST = "digest"
@@ -31,7 +33,18 @@ _DIGEST = "digest"
 def object_folder(root: Path, name: str) -> Path:
     """Where the versions of an object lie."""
     *parents, last = require_name(name).split("/")
-    return root.joinpath("objects", *parents, last + MARK)
+    return root.joinpath("objects", *map(_parent_folder, parents), last + MARK)
+
+
+def _parent_folder(segment: str) -> str:
+    """The folder of a segment that is not the last; never one that an object's versions lie in."""
+    return segment + _PARENT_MARK if segment.endswith((MARK, _PARENT_MARK)) else segment
+
+
+def _name_of(root: Path, folder: Path) -> str:
+    """The inverse of `object_folder`."""
+    *parents, last = folder.relative_to(root / "objects").parts
+    return "/".join([*(one.removesuffix(_PARENT_MARK) for one in parents), last.removesuffix(MARK)])
 
 
 def make_folder(folder: Path) -> None:
@@ -47,12 +60,13 @@ def object_folders(root: Path, prefix: str) -> Iterator[tuple[str, Path]]:
 
     Only folders that can hold such names are read.
     """
-    top = root.joinpath("objects", *require_prefix(prefix).split("/")[:-1])
+    parents = require_prefix(prefix).split("/")[:-1]
+    top = root.joinpath("objects", *map(_parent_folder, parents))
     found: list[tuple[str, Path]] = []
     for here, folders, _ in os.walk(top):
         for folder in [folder for folder in folders if folder.endswith(MARK)]:
             path = Path(here, folder)
-            name = path.relative_to(root / "objects").as_posix().removesuffix(MARK)
+            name = _name_of(root, path)
             if name.startswith(prefix):
                 found.append((name, path))
     yield from sorted(found)

@@ -7,16 +7,17 @@ decided elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from quarry.errors import FileMissingError, IntegrityError
 from quarry.findings import Finding
-from quarry.storage.limits import CancelFlag, Progress
+from quarry.storage.limits import CancelFlag, Limits, Progress
 from quarry.storage.object_store import ObjectInfo, ObjectStore
-from quarry.trajectory.digest_table import proven_table_bytes, table_path
-from quarry.trajectory.digests import file_digest
+from quarry.storage.outgoing import Outgoing, manifest_name, outgoing, table_name
+from quarry.storage.remote_proof import left_s
+from quarry.trajectory.digest_table import proven_table_bytes
 from quarry.trajectory.manifest import Manifest, manifest_path, parse_manifest, read_manifest
 from quarry.trajectory.verification import verify
 
@@ -36,11 +37,26 @@ class Mirrored:
     manifest: Manifest
 
 
+@dataclass(frozen=True)
+class Sent:
+    """One object after it was stored.
+
+    Args:
+        info: the version that has the bytes.
+        bytes_sent: what was stored anew, parts of an interrupted upload included; 0 if the store
+            had it.
+    """
+
+    info: ObjectInfo
+    bytes_sent: int
+
+
 def mirror(
     file: Path,
     name: str,
     store: ObjectStore,
     *,
+    again: bool = False,
     deadline_s: float | None = None,
     progress: Progress | None = None,
     cancel: CancelFlag | None = None,
@@ -51,24 +67,77 @@ def mirror(
         file: the file, with manifest and table beside it.
         name: the object's name, such as `trajectories/0shot/demo_base/gsm8k_trajectories.h5`.
         store: where to.
-        deadline_s: most seconds for each of the three objects.
+        again: store new versions even where the current ones claim the same digests, because
+            their bytes proved to be wrong.
+        deadline_s: most seconds for the three objects together.
         progress: called with bytes done and in all, for the file itself.
         cancel: stops when it is set.
 
     Raises:
-        FileMissingError: there is no file, or no manifest.
-        IntegrityError: the file is not what its manifest says, or changed while it was read.
+        FileMissingError: there is no manifest.
+        IntegrityError: there is no file, it is not what its manifest says, or it changed while it
+            was read.
         StorageError: it could not be done; running it again goes on.
     """
     manifest = read_manifest(manifest_path(file))
+    objects = outgoing(file, name)
     verify(file, level="light").raise_if_broken()
-    put = partial(store.put, deadline_s=deadline_s, cancel=cancel)
-    sent = put(file, name, blake3=manifest.blake3, progress=progress)
-    table = table_path(file, manifest.digests)
-    put(table, beside(name, table), blake3=manifest.digests)
-    place = manifest_path(file)
-    put(place, beside(name, place), blake3=file_digest(place))
-    return Mirrored(name, sent.version, manifest)
+    limits = Limits("Mirroring a file", f"{store}/{name}", deadline_s, cancel)
+    names = [one.name for one in objects] if again else []
+    first, *_ = send(objects, store, limits, again=names, progress=progress, cancel=cancel)
+    return Mirrored(name, first.info.version, manifest)
+
+
+def send(
+    objects: Collection[Outgoing],
+    store: ObjectStore,
+    limits: Limits,
+    *,
+    again: Collection[str] = (),
+    progress: Progress | None = None,
+    cancel: CancelFlag | None = None,
+) -> list[Sent]:
+    """Store the objects of one file, one after the other.
+
+    Args:
+        objects: the file first, its manifest last.
+        store: where to.
+        limits: of all of them together.
+        again: names of which a new version is stored in any case.
+        progress: called with bytes done and in all, for the first object.
+        cancel: stops when it is set.
+
+    Raises:
+        FileMissingError, IntegrityError, StorageError: see `ObjectStore.put`.
+    """
+    sent: list[Sent] = []
+    for one in objects:
+        count = _Count(progress if not sent else None)
+        info = store.put(
+            one.path,
+            one.name,
+            blake3=one.blake3,
+            again=one.name in again,
+            deadline_s=left_s(limits),
+            progress=count,
+            cancel=cancel,
+        )
+        sent.append(Sent(info, count.done_bytes))
+    return sent
+
+
+class _Count:
+    """A progress that remembers how far it came and tells another one."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.done_bytes = 0
+        self._progress = progress
+
+    def __call__(self, done_bytes: int, size_bytes: int) -> None:
+        """So many bytes are done."""
+        self.done_bytes = done_bytes
+        if self._progress is not None:
+            self._progress(done_bytes, size_bytes)
 
 
 def beside(name: str, path: Path) -> str:
@@ -89,7 +158,6 @@ class RemoteCopy:
         self._store = store
         self._name = name
         self._deadline_s = deadline_s
-        self._path = Path(name)
         self._version: str | None = None
 
     def __str__(self) -> str:
@@ -103,7 +171,7 @@ class RemoteCopy:
             FileMissingError: there is none, or not the bytes that it describes.
             IntegrityError: it is damaged.
         """
-        name = beside(self._name, manifest_path(self._path))
+        name = manifest_name(self._name)
         manifest = parse_manifest(self._whole(name), f"{self._store}/{name}")
         self._version = self._version_of(manifest).version
         return manifest
@@ -115,7 +183,7 @@ class RemoteCopy:
             FileMissingError: there is none.
             IntegrityError: it is damaged.
         """
-        name = beside(self._name, table_path(self._path, digest))
+        name = table_name(self._name, digest)
         return proven_table_bytes(self._whole(name), digest, f"{self._store}/{name}")
 
     def read_range(self, offset: int, size: int) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import cycle
 from pathlib import Path
 
 from blake3 import blake3
@@ -38,15 +40,22 @@ class PublishedSource:
         """Size when the upload began."""
         return self._before.st_size
 
-    def pieces(self, piece_bytes: int) -> Iterator[bytes]:
+    def pieces(self, piece_bytes: int, n_held: int = 1) -> Iterator[memoryview]:
         """The file in order, in pieces of one size but for the last one.
+
+        Memory that was touched before is much faster than fresh memory, so pieces share some.
+
+        Args:
+            piece_bytes: size of a piece.
+            n_held: how many pieces keep their bytes; the one after them overwrites the first.
 
         Raises:
             IntegrityError: after the last piece, if these were not the right bytes.
         """
         digest, sha1, n_bytes = blake3(), hashlib.sha1(usedforsecurity=False), 0
+        buffers = _buffers(piece_bytes, self.size_bytes, n_held)
         with self.path.open("rb", buffering=0) as file:
-            while piece := _read(file.fileno(), n_bytes, piece_bytes):
+            while piece := _read(file.fileno(), n_bytes, next(buffers)):
                 n_bytes += len(piece)
                 digest.update(piece)
                 if self._sha1 is not None:
@@ -58,20 +67,28 @@ class PublishedSource:
             self._prove(n_bytes, digest.hexdigest(), sha1.hexdigest())
         self.require_unchanged(n_bytes)
 
-    def sha1(self, piece_bytes: int) -> str:
-        """SHA-1 of the file, by a read of its own, which proves BLAKE3 as well.
+    def sha1s(self, piece_bytes: int) -> tuple[str, list[str]]:
+        """SHA-1 of the file and of each piece, by a read of its own, which proves BLAKE3 as well.
+
+        The three digests are made at the same time; two pieces are in memory.
 
         Raises:
             IntegrityError: these are not the right bytes.
         """
         digest, sha1, n_bytes = blake3(), hashlib.sha1(usedforsecurity=False), 0
-        with self.path.open("rb", buffering=0) as file:
-            while piece := _read(file.fileno(), n_bytes, piece_bytes):
+        pieces: list[Future[str]] = []
+        buffers = _buffers(piece_bytes, self.size_bytes, n_held=2)
+        with self.path.open("rb", buffering=0) as file, ThreadPoolExecutor(2) as pool:
+            updated = pool.submit(sha1.update, b"")
+            while piece := _read(file.fileno(), n_bytes, next(buffers)):
+                wait([updated])
+                wait(pieces[-1:])
+                updated = pool.submit(sha1.update, piece)
+                pieces.append(pool.submit(sha1_of, piece))
                 digest.update(piece)
-                sha1.update(piece)
                 n_bytes += len(piece)
         self._prove(n_bytes, digest.hexdigest(), sha1.hexdigest())
-        return sha1.hexdigest()
+        return sha1.hexdigest(), [piece.result() for piece in pieces]
 
     def require_unchanged(self, n_bytes: int) -> None:
         """Compare the file's identity, size and time of change with those at the start.
@@ -84,12 +101,21 @@ class PublishedSource:
         """
         now = self._stat()
         if n_bytes != self.size_bytes or _identity(now) != _identity(self._before):
-            raise self._wrong(
-                "changed_during_upload",
-                "The file changed while it was being uploaded",
-                f"{self.size_bytes:,} bytes, unchanged",
-                f"{n_bytes:,} bytes read, {now.st_size:,} bytes and another time of change now",
-            )
+            told = f"{n_bytes:,} bytes read, {now.st_size:,} bytes and another time of change now"
+            raise self.changed(told)
+
+    def changed(self, got: str) -> IntegrityError:
+        """The error for a file that did not stay as it was.
+
+        Args:
+            got: what was noticed.
+        """
+        return self._wrong(
+            "changed_during_upload",
+            "The file changed while it was being uploaded",
+            f"{self.size_bytes:,} bytes, unchanged",
+            got,
+        )
 
     def _prove(self, n_bytes: int, digest: str, sha1: str) -> None:
         """Compare with what the caller said, before the last piece leaves."""
@@ -126,14 +152,27 @@ class PublishedSource:
         return IntegrityError("A file was not uploaded", where=str(self.path), findings=[found])
 
 
-def _read(descriptor: int, offset: int, size: int) -> bytes:
+def sha1_of(data: bytes | memoryview) -> str:
+    """SHA-1, which the service compares; the proof is BLAKE3."""
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+
+def _buffers(piece_bytes: int, size_bytes: int, n_held: int) -> Iterator[memoryview]:
+    """Room for pieces, again and again; no more of it than a file needs."""
+    one_bytes = min(piece_bytes, max(1, size_bytes))
+    n_pieces = -(-max(1, size_bytes) // one_bytes)
+    return cycle([memoryview(bytearray(one_bytes)) for _ in range(min(n_held, n_pieces))])
+
+
+def _read(descriptor: int, offset: int, buffer: memoryview) -> memoryview:
     """A piece of a file: short only at its end."""
-    parts: list[bytes] = []
-    while size > 0 and (part := os.pread(descriptor, size, offset)):
-        parts.append(part)
-        offset += len(part)
-        size -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    n_bytes = 0
+    while n_bytes < len(buffer):
+        count = os.preadv(descriptor, [buffer[n_bytes:]], offset + n_bytes)
+        if not count:
+            break
+        n_bytes += count
+    return buffer[:n_bytes]
 
 
 def _identity(stat: os.stat_result) -> tuple[int, int, int, int]:

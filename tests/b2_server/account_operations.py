@@ -1,4 +1,8 @@
-"""The JSON operations on accounts, buckets and keys, by their names without `b2_`."""
+"""The JSON operations on accounts, buckets and keys, by their names without `b2_`.
+
+Versions differ in the answer to an authorization and in how keys name their buckets: v4 has a list
+of buckets, v3 one bucket, v1 and v2 have no `apiInfo` around it.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +40,23 @@ def authorize(account: Account, token: str, body: Fields, version: str) -> Field
     if scheme != "Basic":
         raise Refusal(401, "bad_auth_token", "")
     answer = account.authorize_account(account.API_URL, key_id, key)
+    if version == "v4":
+        return answer
+    storage = answer["apiInfo"]["storageApi"]
+    buckets = storage.pop("allowed")["buckets"]
+    first = buckets[0] if buckets else {"id": None, "name": None}
+    only = {"bucketId": first["id"], "bucketName": first["name"]}
     if version == "v3":
-        storage = answer["apiInfo"]["storageApi"]
-        buckets = storage.pop("allowed")["buckets"]
-        first = buckets[0] if buckets else {"id": None, "name": None}
-        storage.update(bucketId=first["id"], bucketName=first["name"], infoType="storageApi")
-    return answer
+        storage.update(only, infoType="storageApi")
+        return answer
+    limits = {field: storage.pop(field) for field in ("capabilities", "namePrefix")}
+    del answer["apiInfo"]
+    return {
+        **answer,
+        **storage,
+        "minimumPartSize": storage["recommendedPartSize"],  # its old name
+        "allowed": {**limits, **only},
+    }
 
 
 def list_buckets(account: Account, token: str, body: Fields, version: str) -> Fields:
@@ -89,7 +104,7 @@ def delete_bucket(account: Account, token: str, body: Fields, version: str) -> F
 
 def as_version(key: Fields, version: str) -> Fields:
     """A key's description; before v4 it named one bucket."""
-    if version == "v3":
+    if version != "v4":
         buckets = key.pop("bucketIds")
         key["bucketId"] = buckets[0] if buckets else None
     return key
@@ -97,7 +112,7 @@ def as_version(key: Fields, version: str) -> Fields:
 
 def create_key(account: Account, token: str, body: Fields, version: str) -> Fields:
     buckets = body.get("bucketIds")
-    if version == "v3" and body.get("bucketId"):
+    if version != "v4" and body.get("bucketId"):
         buckets = [body["bucketId"]]
     key = account.create_key(
         account.API_URL,

@@ -19,6 +19,7 @@ from tests.b2_server.exchanges import Exchange
 from tests.b2_server.faults import Fault, FaultKind
 from tests.b2_server.file_operations import FILE_OPERATIONS
 from tests.b2_server.misbehaviour import Cut
+from tests.b2_server.modes import HEADER
 from tests.b2_server.refusals import Refusal, from_simulator
 from tests.b2_server.routes import Route, find_route, no_such_operation
 
@@ -64,7 +65,9 @@ class Connection(BaseHTTPRequestHandler):
             data = self._read_body(exchange)
         fields = json.loads(data) if data else {}
         exchange.name = exchange.name or self._name_of_file(route, fields)
+        mode = self.headers.get(HEADER)
         fault = self.server.faults.choose(route.operation, exchange.name)
+        fault = fault or self.server.modes.choose(mode, route.operation)
         exchange.fault = fault.kind if fault else ""
         if route.is_upload:
             data = self._read_body(exchange, fault)

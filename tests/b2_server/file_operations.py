@@ -2,6 +2,7 @@
 
 Each checks the token against the bucket and the name before it looks at anything, so a key learns
 nothing about files outside of its prefix. Bytes travel through `uploads.py` and `downloads.py`.
+The listings of v1 say `size` where later versions say `contentLength`.
 """
 
 from __future__ import annotations
@@ -28,12 +29,20 @@ def unfinished_file(account: Account, token: str, body: Fields, capability: str)
     return file
 
 
+def as_version(page: Fields, version: str) -> Fields:
+    """A page of a listing, with the field's old name in v1."""
+    if version == "v1":
+        for entry in page["files"]:
+            entry["size"] = entry.pop("contentLength")
+    return page
+
+
 def list_file_names(account: Account, token: str, body: Fields, version: str) -> Fields:
     bucket = account.bucket(need(body, "bucketId"))
     prefix = body.get("prefix")
     account.authorise(token, "listFiles", bucket.bucket_id, prefix or "")
     start, count = body.get("startFileName"), body.get("maxFileCount")
-    return listing.list_file_names(bucket, token, start, count, prefix)
+    return as_version(listing.list_file_names(bucket, token, start, count, prefix), version)
 
 
 def list_file_versions(account: Account, token: str, body: Fields, version: str) -> Fields:
@@ -41,7 +50,8 @@ def list_file_versions(account: Account, token: str, body: Fields, version: str)
     prefix = body.get("prefix")
     account.authorise(token, "listFiles", bucket.bucket_id, prefix or "")
     start = (body.get("startFileName"), body.get("startFileId"))
-    return listing.list_file_versions(bucket, token, start, body.get("maxFileCount"), prefix)
+    count = body.get("maxFileCount")
+    return as_version(listing.list_file_versions(bucket, token, start, count, prefix), version)
 
 
 def list_unfinished_large_files(account: Account, token: str, body: Fields, version: str) -> Fields:

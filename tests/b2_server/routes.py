@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from tests.b2_server.refusals import Refusal
 
-JSON_PATH = re.compile(r"/b2api/(?P<version>v[34])/b2_(?P<operation>\w+)")
+JSON_PATH = re.compile(r"/b2api/(?P<version>v[1-4])/b2_(?P<operation>\w+)")
 FILE_PATH = re.compile(r"/file/(?P<bucket>[^/]+)/(?P<name>.+)")
 UPLOAD_PATH = re.compile(r"/upload/(?P<what>file|part)/\d+")
 

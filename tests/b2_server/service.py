@@ -13,6 +13,7 @@ from tests.b2_server.account import Account
 from tests.b2_server.connection import Connection
 from tests.b2_server.exchanges import Exchange
 from tests.b2_server.faults import Faults
+from tests.b2_server.modes import Modes
 
 POLL_S = 0.02
 
@@ -29,6 +30,7 @@ class Service(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.account = Account(self.url, **part_sizes_bytes)
         self.faults = faults
+        self.modes = Modes()
         self.exchanges: list[Exchange] = []
         self.defects: list[BaseException] = []
         self.closing = threading.Event()

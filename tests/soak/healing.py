@@ -1,12 +1,16 @@
 """Row 12: damaged files are made whole from a good copy, and only what is damaged is fetched.
 
-What is damaged is worked out here, by comparing bytes with the good file; what is fetched is
-counted by the copy that hands it out.
+Each from a file beside it and from a bucket through HTTP. What is damaged is worked out here, by
+comparing bytes with the good file; what is fetched is counted by who hands it out: the copy that
+is a file, or the server, which counts the bodies of all its answers.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,8 @@ from quarry.repair.good_copy import LocalCopy
 from quarry.repair.repairing import repair
 from quarry.trajectory.digest_table import read_table, table_path
 from quarry.trajectory.manifest import Manifest, manifest_path, read_manifest
+from tests.b2_server import B2Server
+from tests.soak.bucket import MirroredCopy
 from tests.soak.corpus import Specimen, drawn, make_old, make_own
 from tests.soak.old_files import Container
 from tests.soak.outcome import Outcome, Progress, Tally, silent
@@ -31,6 +37,11 @@ class CountingCopy(LocalCopy):
     """A copy that counts the bytes that it hands out."""
 
     n_bytes = 0
+
+    @classmethod
+    def of(cls, one: Specimen) -> CountingCopy:
+        """A copy of a specimen."""
+        return cls(one.path)
 
     def manifest(self) -> Manifest:
         """The manifest, counted."""
@@ -50,42 +61,60 @@ class CountingCopy(LocalCopy):
         return data
 
 
+CountedCopy = CountingCopy | MirroredCopy
+MakeCopy = Callable[[Specimen], CountedCopy]
+
+
 def run(n: int, seed: int, directory: Path, progress: Progress = silent) -> Outcome:
-    """`n` damaged files, of all kinds in turn."""
+    """`n` damaged files, of all kinds in turn, each healed from both sides."""
     good = _specimens(directory, seed)
     tally = Tally(n, progress)
-    spent = wasted = whole = 0
-    for case in range(n):
-        rng = np.random.default_rng([seed, ROW, case])
-        kind, one = KINDS[case % len(KINDS)], good[case % len(good)]
-        bad = one.copy_to(directory / "damaged")
-        _damage(bad, kind, rng)
-        n_damaged = _damaged_bytes(one, bad)
-        copy = CountingCopy(one.path)
-        result = repair(bad.path, copy)
-        is_same = bad.path.read_bytes() == one.path.read_bytes()
-        spent, wasted = spent + copy.n_bytes, max(wasted, copy.n_bytes - n_damaged)
-        whole += one.size_bytes
-        tally.case(
-            f"case {case}: {kind} of {one.name}",
-            ["" if result.is_whole else f"not whole: {result.findings[:2]}",
-             "" if is_same else "the bytes differ",
-             "" if copy.n_bytes <= n_damaged + SPARE_BYTES
-             else f"{copy.n_bytes:,} bytes fetched for {n_damaged:,} damaged"],
-        )  # fmt: skip
+    spent, wasted = Counter[str](), Counter[str]()
+    whole = 0
+    with B2Server() as server:
+        remote = partial(MirroredCopy, server, directory / "locks")
+        sides: dict[str, MakeCopy] = {"a file": CountingCopy.of, "the bucket": remote}
+        for case in range(n):
+            kind, one = KINDS[case % len(KINDS)], good[case % len(good)]
+            whole += one.size_bytes
+            wrong: list[str] = []
+            for side, make_copy in sides.items():
+                bad = one.copy_to(directory / "damaged")
+                _damage(bad, kind, np.random.default_rng([seed, ROW, case]))
+                n_damaged = _damaged_bytes(one, bad)
+                copy = make_copy(one)
+                wrong += [f"from {side}: {what}" for what in _healed(one, bad, copy, n_damaged)]
+                spent[side] += copy.n_bytes
+                wasted[side] = max(wasted[side], copy.n_bytes - n_damaged)
+            tally.case(f"case {case}: {kind} of {one.name}", wrong)
+    figures = [f"{spent[side] / 1e6:.1f} MB from {side}, at most {wasted[side]:,} bytes more "
+               "than damaged" for side in sides]  # fmt: skip
     return Outcome(
         row=ROW,
         claim=CLAIM,
         n_asked=n,
         n_reached=tally.n_held,
-        figure=f"{tally.n_held}/{n} whole; fetched {spent / 1e6:.1f} MB of {whole / 1e6:.1f} MB, "
-        f"at most {wasted:,} bytes more than damaged",
+        figure=f"{tally.n_held}/{n} whole from both; files of {whole / 1e6:.1f} MB: "
+        + "; ".join(figures),
         bar=BAR,
         is_met=tally.is_whole,
         seed=seed,
         misses=tuple(tally.misses),
-        facts={"bytes_fetched": spent, "bytes_of_files": whole, "most_beyond": wasted},
+        facts={"bytes_of_files": whole, "bytes_fetched": dict(spent), "most_beyond": dict(wasted)},
     )
+
+
+def _healed(one: Specimen, bad: Specimen, copy: CountedCopy, n_damaged: int) -> list[str]:
+    """Repair a file; what is wrong then."""
+    result = repair(bad.path, copy)
+    is_same = bad.path.read_bytes() == one.path.read_bytes()
+    wrong = [
+        "" if result.is_whole else f"not whole: {result.findings[:2]}",
+        "" if is_same else "the bytes differ",
+        "" if copy.n_bytes <= n_damaged + SPARE_BYTES
+        else f"{copy.n_bytes:,} bytes fetched for {n_damaged:,} damaged",
+    ]  # fmt: skip
+    return [what for what in wrong if what]
 
 
 def _specimens(directory: Path, seed: int) -> list[Specimen]:

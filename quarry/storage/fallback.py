@@ -1,0 +1,88 @@
+"""Brings a file that is missing here back from the object store, proven, under its own name.
+
+What lies here already is never touched; mending a damaged file is `quarry.healing`'s business.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quarry.errors import FileMissingError, IntegrityError
+from quarry.findings import Finding
+from quarry.repair.repairing import repair
+from quarry.storage.limits import Progress
+from quarry.storage.mirror import RemoteCopy, beside
+from quarry.storage.object_store import ObjectStore
+from quarry.trajectory.manifest import manifest_path
+
+
+def bring_back(
+    path: Path,
+    name: str,
+    store: ObjectStore,
+    *,
+    deadline_s: float | None = None,
+    progress: Progress | None = None,
+) -> bool:
+    """Fetch a missing file: a trajectory file with its proofs, any other by its digest.
+
+    Args:
+        path: where it belongs.
+        name: of its object.
+        store: where it may be.
+        deadline_s: most seconds of each request.
+        progress: called with bytes done and in all.
+
+    Returns:
+        Whether the file is here now; False where the store does not have it.
+
+    Raises:
+        IntegrityError: the store's copy is damaged; nothing is at the path.
+        StorageError: the store can't be asked.
+    """
+    if path.exists():
+        return True
+    has_manifest = store.head(beside(name, manifest_path(path)), deadline_s=deadline_s) is not None
+    if has_manifest:
+        result = repair(path, RemoteCopy(store, name, deadline_s=deadline_s))
+        if not path.exists():
+            raise IntegrityError(
+                "A file could not be brought back",
+                where=f"{store}/{name}",
+                findings=result.findings,
+            )
+        return True
+    info = store.head(name, deadline_s=deadline_s)
+    if info is None:
+        return False
+    if info.blake3 is None:
+        raise IntegrityError(
+            "An object can't be proven",
+            where=f"{store}/{name}",
+            findings=[_without_digest(f"{store}/{name}")],
+        )
+    try:
+        store.download(
+            name,
+            path,
+            blake3=info.blake3,
+            version=info.version,
+            deadline_s=deadline_s,
+            progress=progress,
+        )
+    except FileMissingError:
+        return False
+    return True
+
+
+def _without_digest(where: str) -> Finding:
+    """The finding for an object that another program put there."""
+    return Finding(
+        check="remote_copy_matches",
+        kind="remote_unproven",
+        what="An object has no digest, so its bytes can't be proven",
+        where=where,
+        expected="the BLAKE3 digest that every upload of quarry carries",
+        got="none: another program put it there",
+        cure="download it by hand, and let `quarry adopt` examine it",
+    )
