@@ -20,6 +20,7 @@ from quarry.catalog_entries import (
     Entry,
     ExemplarSpec,
     GenerationSpec,
+    HealSettings,
     HubDataset,
     ModelSpec,
     ScrubSettings,
@@ -38,6 +39,7 @@ __all__ = [
     "Effort",
     "ExemplarSpec",
     "GenerationSpec",
+    "HealSettings",
     "HubDataset",
     "ModelSpec",
     "ScrubSettings",
@@ -61,6 +63,7 @@ class Catalog(Entry):
     thresholds: Thresholds = Thresholds()
     effort: Effort = Effort()
     scrub: ScrubSettings = ScrubSettings()
+    heal: HealSettings = HealSettings()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Catalog:

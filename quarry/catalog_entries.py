@@ -24,6 +24,7 @@ from quarry.scrub_budget import Budget
 
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Cron = Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
 StopStrings = tuple[Annotated[str, Field(min_length=1)], ...]
 
 
@@ -171,12 +172,44 @@ class ScrubSettings(Entry):
     budget: str = "5%"
     period_days: Annotated[int, Field(ge=1)] = 30
     must_cover: bool = True
-    cron: Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")] = "0 3 * * *"
+    cron: Cron = "0 3 * * *"
 
     @field_validator("budget")
     @classmethod
     def _can_be_read(cls, text: str) -> str:
-        try:
-            return str(Budget.parse(text))
-        except UsageError as error:
-            raise ValueError(f"{error.what}; expected {error.expected}") from error
+        return _budget_text(text)
+
+
+class HealSettings(Entry):
+    """Healing: what it may spend a day, and when it gives up on a cell.
+
+    `bytes_per_day` bounds what is sent and fetched, an amount such as `200GB` or a share of all
+    bytes such as `5%`; `gpu_hours_per_day` bounds collection. After a failure a cell waits for
+    `backoff_minutes`, twice as long after each further one, and after `most_failures` in a row it
+    waits for a person. Damaged originals are kept for `keep_aside_days`. Without `cron` healing
+    looks whenever its sensor does.
+    """
+
+    bytes_per_day: str = "200GB"
+    gpu_hours_per_day: Annotated[float, Field(ge=0.0)] = 8.0
+    most_failures: Annotated[int, Field(ge=1)] = 3
+    backoff_minutes: Annotated[float, Field(gt=0.0)] = 10.0
+    keep_aside_days: Annotated[float, Field(ge=0.0)] = 7.0
+    cron: Cron | None = None
+
+    @field_validator("bytes_per_day")
+    @classmethod
+    def _can_be_read(cls, text: str) -> str:
+        return _budget_text(text)
+
+
+def _budget_text(text: str) -> str:
+    """A daily budget as it is written, if it can be read.
+
+    Raises:
+        ValueError: it can't.
+    """
+    try:
+        return str(Budget.parse(text))
+    except UsageError as error:
+        raise ValueError(f"{error.what}; expected {error.expected}") from error

@@ -6,7 +6,7 @@ Orchestration only; prompts, engines and files have modules of their own. Nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -138,7 +138,7 @@ def collect(
                 progress.update(done)
             staged = writer.finish()
         kept.remove_used()
-    return staged
+    return replace(staged, n_kept=len(kept))
 
 
 def _rows(

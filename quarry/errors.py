@@ -13,6 +13,7 @@
     ├── FileMissingError      (FileNotFoundError)  a published file that should exist does not
     ├── TrajectoryFormatError (ValueError)         a trajectory file has another layout
     ├── IntegrityError        (ValueError)         a file failed verification; carries the findings
+    ├── CopyUnusableError     (ValueError)         no copy of a file can give its bytes
     ├── StorageError          (OSError)            an object store refused or failed
     │   ├── StorageDeadlineError  (TimeoutError)   its caller's time was over
     │   ├── StorageCancelledError (OSError)        its caller gave up
@@ -139,6 +140,10 @@ class IntegrityError(QuarryError, ValueError):
             fix=first.cure if first else None,
         )
         self.findings = list(findings)
+
+
+class CopyUnusableError(QuarryError, ValueError):
+    """Every copy of a file that is known was asked, and none can give its bytes."""
 
 
 class StorageError(QuarryError, OSError):

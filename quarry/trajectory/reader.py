@@ -90,6 +90,11 @@ class TrajectoryReader:
         self._file.close()
 
     @property
+    def content_digest(self) -> str | None:
+        """Digest of the file's content, whatever its container; None without a manifest."""
+        return self._manifest.content_digest if self._manifest else None
+
+    @property
     def n_samples(self) -> int:
         """Number of samples."""
         return len(self.sample_ids)

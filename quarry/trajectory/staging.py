@@ -36,11 +36,13 @@ class StagedFile:
         path: where it lies.
         manifest: what it is; verified and written beside it when it is published.
         journal: its journal, whose lock keeps others off until it is published.
+        n_kept: samples that earlier runs had left and that were not run again.
     """
 
     path: Path
     manifest: Manifest
     journal: Journal | None = field(default=None, compare=False)
+    n_kept: int = field(default=0, compare=False)
 
 
 def staging_path(data_dir: Path, key: TrajectoryKey, view: str = TRAJECTORIES_VIEW) -> Path:
