@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo ui check test soak bench clean
+.PHONY: help setup demo demo-heal ui check test soak bench clean
 
 help:
 	@echo "make demo   train toy models, collect and label the whole grid, print the audit (minutes)"
+	@echo "make demo-heal  damage the demo's files in six ways and watch it heal itself"
 	@echo "make ui     open the Dagster UI on it"
 	@echo "make test   run the tests"
 	@echo "make soak   try every claim about trajectory files at its full count (four minutes)"
@@ -27,6 +28,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/quarry demo
 
+demo-heal: setup
+	$(BIN)/quarry demo-heal
+
 ui: setup
 	$(BIN)/quarry ui
 
@@ -43,7 +47,7 @@ soak: setup
 	$(BIN)/python -m tests.soak $(SOAK)
 
 bench: setup
-	@for name in trajectory_io crash_safety write_path read_path; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in trajectory_io crash_safety write_path read_path object_store; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
 
 clean:
 	rm -rf .quarry

@@ -9,6 +9,12 @@ location shows is chosen by environment variables:
     QUARRY_BENCHMARK_MIRROR  directory with benchmark files in their original formats; overrides the
                              catalog's source
     QUARRY_DEVICE            auto (default), cpu or cuda
+    QUARRY_AUTOMATION        on, or off (default): whether what is missing or stale is made, and
+                             what is damaged is mended, without anybody asking
+    QUARRY_STORE             where second copies go: a directory, b2://<bucket>, or off; default
+                             .quarry/demo/store for demo, off otherwise
+    QUARRY_B2_KEY_ID, QUARRY_B2_KEY   application key of the bucket
+    QUARRY_B2_REALM          production (default), or the URL of another server of B2's native API
 """
 
 import warnings
@@ -20,29 +26,45 @@ import dagster as dg
 from assets.audit import build_collection_audit
 from assets.label_checks import build_label_checks
 from assets.labels import build_labels
-from assets.models import build_model_checkpoints
+from assets.models import build_model_checkpoints, trains_models
 from assets.partitions import build_grid
+from assets.remote import build_remote_copies, build_stored_objects
+from assets.remote_checks import build_remote_checks
+from assets.restoring import build_restore_job
 from assets.source_checks import build_source_checks
 from assets.sources import build_benchmark_samples
+from assets.sweeping import build_sweep_job
 from assets.trajectories import build_trajectories
 from assets.trajectory_checks import build_trajectory_checks
+from assets.version_checks import build_version_checks
 from io_managers.hdf5 import Hdf5IOManager, Hdf5ViewIOManager
 from io_managers.parquet import ParquetIOManager
 from quarry.catalog import load_catalog
+from quarry.errors import UsageError
+from quarry.storage.opening import is_b2
 from resources.benchmarks import BenchmarkSourceResource
 from resources.catalog import CatalogResource
 from resources.engines import EngineResource
 from resources.files import FilesResource
 from resources.graders import GraderResource
+from resources.store import ObjectStoreResource
 from sensors.adoption import build_adoption_sensor
+from sensors.automation import build_automation_sensors
+from sensors.healing import build_healing_sensor
 from sensors.jobs import build_jobs
+from sensors.orphans import build_orphan_sensor
 from sensors.scrub import build_scrub_schedule
+from sensors.store import build_store_schedules, build_sweep_schedule
 from sensors.verification import build_schedules, build_sensors
 
 ROOT = Path(__file__).resolve().parent
 
 # 1.13 calls the data version of an output beta and would say so in every run's log
 warnings.filterwarnings("ignore", message="Parameter `data_version`", category=dg.BetaWarning)
+# it copies a sensor that launches jobs with a parameter which it calls beta
+warnings.filterwarnings("ignore", message="Parameter `owners`", category=dg.BetaWarning)
+# nor is the context that it hands to a resource within an IO manager its caller's business
+warnings.filterwarnings("ignore", message="InitResourceContext", category=DeprecationWarning)
 
 
 @dataclass(frozen=True)
@@ -53,42 +75,66 @@ class Deployment:
     data_dir: Path
     mirror: str = ""
     device: str = "auto"
+    store: str = ""
+    realm: str = "production"
+    is_automated: bool = False
 
     def resources(self) -> dict[str, object]:
         """Every resource and IO manager by key."""
         data_dir = str(self.data_dir)
+        store = self.object_store()
         return {
+            "store": store,
             "catalog": CatalogResource(path=str(self.catalog)),
             "files": FilesResource(data_dir=data_dir),
             "benchmarks": BenchmarkSourceResource(mirror=self.mirror),
             "engines": EngineResource(device=self.device),
             "graders": GraderResource(),
-            "hdf5": Hdf5IOManager(data_dir=data_dir),
-            "hdf5_view": Hdf5ViewIOManager(data_dir=data_dir),
-            "parquet": ParquetIOManager(data_dir=data_dir),
+            "hdf5": Hdf5IOManager(data_dir=data_dir, store=store),
+            "hdf5_view": Hdf5ViewIOManager(data_dir=data_dir, store=store),
+            "parquet": ParquetIOManager(data_dir=data_dir, store=store),
         }
+
+    def object_store(self) -> ObjectStoreResource:
+        """The store of second copies; the key of a bucket stays in the environment."""
+        return ObjectStoreResource(data_dir=str(self.data_dir), place=self.store, realm=self.realm)
 
 
 def build_defs(deployment: Deployment) -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors of a deployment."""
     catalog = load_catalog(deployment.catalog)
-    grid = build_grid(catalog)
+    grid, has_store = build_grid(catalog), bool(deployment.store)
+    jobs = [*build_jobs(has_store=has_store), build_restore_job(grid), build_sweep_job()]
     return dg.Definitions(
         assets=[
             build_benchmark_samples(grid),
             build_model_checkpoints(catalog, grid),
             build_trajectories(grid),
             *build_labels(grid),
-            build_collection_audit(),
+            build_collection_audit(grid),
+            *([*build_remote_copies(grid), build_stored_objects()] if has_store else []),
         ],
         asset_checks=[
             *build_source_checks(grid),
+            *build_version_checks(grid, trains_models=trains_models(catalog)),
             *build_trajectory_checks(grid),
             *build_label_checks(grid),
+            *(build_remote_checks(grid) if has_store else []),
         ],
-        jobs=build_jobs(),
-        schedules=[*build_schedules(), build_scrub_schedule(catalog.scrub, grid)],
-        sensors=[*build_sensors(grid), build_adoption_sensor(grid)],
+        jobs=jobs,
+        schedules=[
+            *build_schedules(),
+            build_scrub_schedule(catalog.scrub, grid),
+            build_sweep_schedule(is_on=deployment.is_automated),
+            *(build_store_schedules(is_on=deployment.is_automated) if has_store else []),
+        ],
+        sensors=[
+            *build_sensors(grid),
+            build_adoption_sensor(grid),
+            build_orphan_sensor(),
+            build_healing_sensor(grid, jobs, is_on=deployment.is_automated),
+            *build_automation_sensors(is_on=deployment.is_automated),
+        ],
         resources=deployment.resources(),
     )
 
@@ -96,6 +142,32 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
 def _setting(name: str, default: str) -> str:
     """An environment variable, read in this file alone."""
     return dg.EnvVar(name).get_value(default) or default
+
+
+def _is_on(name: str) -> bool:
+    """A switch, off unless it is on.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    value = _setting(name, "off").strip().lower()
+    if value not in {"on", "off"}:
+        raise UsageError(
+            "A switch is neither on nor off",
+            where=f"environment variable {name}",
+            expected="on or off",
+            got=repr(value),
+            fix=f"set {name}=on, or leave it unset",
+        )
+    return value == "on"
+
+
+def _store(name: str) -> str:
+    """The store of second copies of a deployment; empty for none."""
+    place = _setting("QUARRY_STORE", ".quarry/demo/store" if name == "demo" else "off")
+    if place == "off" or is_b2(place):
+        return "" if place == "off" else place
+    return str(ROOT / place)
 
 
 def current_deployment() -> Deployment:
@@ -107,6 +179,9 @@ def current_deployment() -> Deployment:
         data_dir=ROOT / _setting("QUARRY_DATA_DIR", f".quarry/{name}/data"),
         mirror=_setting("QUARRY_BENCHMARK_MIRROR", ""),
         device=_setting("QUARRY_DEVICE", "auto"),
+        store=_store(name),
+        realm=_setting("QUARRY_B2_REALM", "production"),
+        is_automated=_is_on("QUARRY_AUTOMATION"),
     )
 
 

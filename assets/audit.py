@@ -4,22 +4,32 @@ from typing import Literal
 
 import dagster as dg
 
+from assets.check_state import grid_state
+from assets.partitions import Grid
 from assets.specs import COLLECTION_AUDIT, CORRECTNESS_LABELS, TRAJECTORIES
+from assets.trajectory_checks import NAMES
 from quarry.audit.files import write_audit
 from quarry.audit.survey import survey
 from quarry.audit.tables import markdown
+from quarry.keys import TrajectoryKey
 from resources.catalog import CatalogResource
 from resources.failures import permanent_failures
 from resources.files import FilesResource
 
+FROM_AUTOMATION = "dagster/from_automation_condition"
+
 
 class AuditConfig(dg.Config):
-    """How deep files are examined: `full` reads every byte, `light` only headers."""
+    """How deep files are examined: `full` reads every byte, `light` only headers.
 
-    level: Literal["light", "structure", "full"] = "full"
+    `auto` is `full`, but in a run that automation asked for, which may be one an hour, cells whose
+    checks have passed get a light look.
+    """
+
+    level: Literal["auto", "light", "structure", "full"] = "auto"
 
 
-def build_collection_audit() -> dg.AssetsDefinition:
+def build_collection_audit(grid: Grid) -> dg.AssetsDefinition:
     """The asset of the audit, unpartitioned."""
     upstream = [
         dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
@@ -35,7 +45,13 @@ def build_collection_audit() -> dg.AssetsDefinition:
         files: FilesResource,
     ) -> dg.MaterializeResult:
         directory = files.open()
-        audit = survey(catalog.load(), directory.root, level=config.level)
+        is_brief = config.level == "auto" and FROM_AUTOMATION in context.run.tags
+        audit = survey(
+            catalog.load(),
+            directory.root,
+            level="full" if config.level == "auto" else config.level,
+            proven=_proven(context.instance, grid) if is_brief else (),
+        )
         written = write_audit(audit, directory.audit)
         context.log.info(markdown(audit))
         return dg.MaterializeResult(
@@ -48,3 +64,11 @@ def build_collection_audit() -> dg.AssetsDefinition:
         )
 
     return collection_audit
+
+
+def _proven(instance: dg.DagsterInstance, grid: Grid) -> set[TrajectoryKey]:
+    """The cells that have passed every integrity check, or are being checked right now."""
+    state = grid_state(instance, TRAJECTORIES.name, NAMES, grid.cells)
+    materialised = instance.get_materialized_partitions(dg.AssetKey(TRAJECTORIES.name))
+    sound = materialised - state.failed.keys() - state.unverified.keys()
+    return {TrajectoryKey.from_partition(partition) for partition in sound}

@@ -1,4 +1,7 @@
-"""Checks on labels: balanced, graded, and made by a grader that knows the right answers."""
+"""Checks on labels: balanced, graded, by a grader that knows the right answers, and up to date.
+
+Whether labels are current is cheap to say and a step of its own; the others grade gold answers.
+"""
 
 from collections.abc import Iterator
 
@@ -8,9 +11,12 @@ from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, r
 from assets.partitions import Grid
 from assets.specs import CORRECTNESS_LABELS
 from quarry.benchmarks.benchmark_set import from_frame
+from quarry.grading.grader import GRADER_VERSIONS
 from quarry.keys import TrajectoryKey, samples_path
+from quarry.label_currency import LABELS_CURRENT, check_labels_current
 from quarry.labelling import examine_labels
 from quarry.tables import read_table
+from quarry.trajectory.manifest import manifest_path, read_manifest
 from resources.catalog import CatalogResource
 from resources.files import FilesResource
 from resources.graders import GraderResource
@@ -30,10 +36,22 @@ LABEL_CHECKS = (
         "The grader accepts the gold answers of these samples and refuses wrong ones.",
     ),
 )
+CURRENT = CheckIdentity(
+    LABELS_CURRENT,
+    "The labels belong to what the trajectory file holds now, to the samples that are drawn now "
+    "and to the present grader. Stale means that one of these has changed, never that time has "
+    "passed. Labels of an older grader are a warning; of another content or of other samples, an "
+    "error. Cure: materialise the labels again; activations are not touched.",
+)
 
 
 def build_label_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
     """The partitioned checks on labels."""
+    return [_label_quality(grid), _label_currency(grid)]
+
+
+def _label_quality(grid: Grid) -> dg.AssetChecksDefinition:
+    """Checks of what the labels say."""
 
     @dg.multi_asset_check(
         name="label_quality",
@@ -57,4 +75,35 @@ def build_label_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
 
         yield from run_checks(context, CORRECTNESS_LABELS.name, LABEL_CHECKS, examine)
 
-    return [label_quality]
+    return label_quality
+
+
+def _label_currency(grid: Grid) -> dg.AssetChecksDefinition:
+    """The check of what the labels were made from."""
+
+    @dg.multi_asset_check(
+        name="label_currency", specs=check_specs(CORRECTNESS_LABELS.name, (CURRENT,), grid.cells)
+    )
+    def label_currency(
+        context: dg.AssetCheckExecutionContext, files: FilesResource
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
+        directory = files.open()
+
+        def examine(partition: str) -> CheckReport:
+            key = TrajectoryKey.from_partition(partition)
+            drawn = from_frame(read_table(directory.root / samples_path(key.task, key.n_shot)))
+            version = GRADER_VERSIONS[drawn.format]
+            digest = read_manifest(manifest_path(directory.trajectory(key))).content_digest
+            findings = check_labels_current(
+                read_table(directory.labels(key)),
+                drawn,
+                content_digest=digest,
+                grader_version=version,
+            )
+            return CheckReport(
+                findings, {"grader_version": version, "content_digest": digest}, [LABELS_CURRENT]
+            )
+
+        yield from run_checks(context, CORRECTNESS_LABELS.name, [CURRENT], examine)
+
+    return label_currency

@@ -12,6 +12,9 @@ from quarry.keys import TrajectoryKey
 from quarry.trajectory.staging import StagedFile
 from quarry.trajectory.summary import summarise
 
+SAMPLES_COLLECTED = "samples_collected"
+"""Name of the number of samples that a run made anew."""
+
 
 def trajectory_metadata(
     key: TrajectoryKey, staged: StagedFile, max_new_tokens: int
@@ -30,6 +33,8 @@ def trajectory_metadata(
     )
     norms = activation_norms(summary.norms, layers=summary.layers, title=f"{key}: activations")
     return {
+        SAMPLES_COLLECTED: staged.manifest.n_samples - staged.n_kept,
+        "samples_kept": staged.n_kept,
         "tokens": summary.n_tokens,
         "mean_prompt_tokens": float(summary.prompt_lengths.mean()),
         "mean_output_tokens": float(summary.output_lengths.mean()),

@@ -15,7 +15,7 @@ from resources.files import FilesResource
 
 def build_model_checkpoints(catalog: Catalog, grid: Grid) -> dg.AssetsDefinition | dg.AssetSpec:
     """The asset of checkpoints: materialisable when the catalog has recipes, else external."""
-    if any(model.recipe is not None for model in catalog.models.values()):
+    if trains_models(catalog):
         return _trained(grid)
     return dg.AssetSpec(
         MODEL_CHECKPOINTS.name,
@@ -25,6 +25,11 @@ def build_model_checkpoints(catalog: Catalog, grid: Grid) -> dg.AssetsDefinition
         owners=list(OWNERS),
         partitions_def=grid.models,
     )
+
+
+def trains_models(catalog: Catalog) -> bool:
+    """Whether the catalog has a model with a recipe, which is trained here."""
+    return any(model.recipe is not None for model in catalog.models.values())
 
 
 def _trained(grid: Grid) -> dg.AssetsDefinition:

@@ -103,6 +103,24 @@ def run_checks(
     yield from (_overall(asset, check, failed[check.name], len(targets)) for check in wanted)
 
 
+def verdicts_of_partition(
+    instance: dg.DagsterInstance,
+    asset: str,
+    checks: Sequence[CheckIdentity],
+    partition: str,
+    report: CheckReport,
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Verdicts on the latest materialisation of a partition, for a step that runs no checks.
+
+    A step may yield them that examined the partition itself; none where it has no materialisation.
+    """
+    target = _latest_materializations(instance, asset).get(partition)
+    if target is None:
+        return
+    for check in checks:
+        yield _verdict(check, report).as_evaluation(asset, partition, target)
+
+
 @dataclass(frozen=True)
 class _Verdict:
     """The outcome of one check on one partition."""

@@ -9,6 +9,8 @@ from typing import Any
 
 import dagster as dg
 
+from assets.automation import AUDIT, COLLECT, FOLLOW, MISSING
+from assets.freshness import AUDIT_FRESHNESS
 from quarry.benchmarks.benchmark_set import DRAW_VERSION
 from quarry.collection import COLLECTION_VERSION
 from quarry.grading.grader import labels_code_version
@@ -30,6 +32,8 @@ class AssetIdentity:
         io_manager_key: how the value is stored; None where the body publishes files itself.
         pool: concurrency pool that its steps wait for.
         tags: for filtering in the UI.
+        automation: when automation asks for it; None for never.
+        freshness: how old it may grow; for unpartitioned assets only.
     """
 
     name: str
@@ -40,6 +44,8 @@ class AssetIdentity:
     io_manager_key: str | None = None
     pool: str | None = None
     tags: dict[str, str] = field(default_factory=dict[str, str])
+    automation: dg.AutomationCondition | None = None
+    freshness: dg.FreshnessPolicy | None = None
 
     def asset(self, **arguments: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         """`dg.asset` with this identity; `arguments` are partitions, dependencies and the like."""
@@ -53,6 +59,8 @@ class AssetIdentity:
             io_manager_key=self.io_manager_key,
             pool=self.pool,
             tags=self.tags,
+            automation_condition=self.automation,
+            freshness_policy=self.freshness,
             **arguments,
         )
 
@@ -66,6 +74,7 @@ BENCHMARK_SAMPLES = AssetIdentity(
     kinds=("parquet", "huggingface"),
     code_version=DRAW_VERSION,
     io_manager_key="parquet",
+    automation=MISSING,
 )
 
 MODEL_CHECKPOINTS = AssetIdentity(
@@ -75,6 +84,7 @@ MODEL_CHECKPOINTS = AssetIdentity(
     "models from the hub or a directory are external and only shown.",
     kinds=("pytorch", "huggingface"),
     code_version="1",
+    automation=MISSING,
 )
 
 TRAJECTORIES = AssetIdentity(
@@ -88,6 +98,7 @@ TRAJECTORIES = AssetIdentity(
     code_version=f"{COLLECTION_VERSION}-format{FORMAT_VERSION}",
     io_manager_key="hdf5",
     pool="gpu",
+    automation=COLLECT,
 )
 
 CORRECTNESS_LABELS = AssetIdentity(
@@ -99,6 +110,7 @@ CORRECTNESS_LABELS = AssetIdentity(
     kinds=("parquet",),
     code_version=labels_code_version(),
     io_manager_key="parquet",
+    automation=FOLLOW,
 )
 
 LABELLED_TRAJECTORIES = AssetIdentity(
@@ -109,6 +121,38 @@ LABELLED_TRAJECTORIES = AssetIdentity(
     kinds=("hdf5",),
     code_version="1",
     io_manager_key="hdf5_view",
+    automation=FOLLOW,
+)
+
+REMOTE_TRAJECTORIES = AssetIdentity(
+    name="remote_trajectories",
+    group="remote",
+    description="The second copy of each trajectory file in the object store, under the same path, "
+    "with its manifest and digests. Sent only if it is not there already; recorded once size, "
+    "digest and first bytes were read back. Damaged files are mended from here, range by range. "
+    "Materialise with `again: true` to store a new version beside one whose bytes went bad.",
+    kinds=("backblaze", "hdf5"),
+    code_version="1",
+    pool="transfers",
+)
+
+REMOTE_LABELS = AssetIdentity(
+    name="remote_labels",
+    group="remote",
+    description="The second copy of each label table in the object store, under the same path.",
+    kinds=("backblaze", "parquet"),
+    code_version="1",
+    pool="transfers",
+)
+
+STORED_OBJECTS = AssetIdentity(
+    name="stored_objects",
+    group="remote",
+    description="What the object store holds of the grid, from its listing: matching, missing, "
+    "different, only there, of no cell, unfinished; with what storing it and fetching what is "
+    "missing here costs. Observed, never written.",
+    kinds=("backblaze",),
+    code_version="1",
 )
 
 COLLECTION_AUDIT = AssetIdentity(
@@ -118,6 +162,8 @@ COLLECTION_AUDIT = AssetIdentity(
     "(across tasks) analyses can use, and what to do next, with priority and hours.",
     kinds=("markdown", "csv"),
     code_version="1",
+    automation=AUDIT,
+    freshness=AUDIT_FRESHNESS,
 )
 
 ALL = (
@@ -126,5 +172,8 @@ ALL = (
     TRAJECTORIES,
     CORRECTNESS_LABELS,
     LABELLED_TRAJECTORIES,
+    REMOTE_TRAJECTORIES,
+    REMOTE_LABELS,
+    STORED_OBJECTS,
     COLLECTION_AUDIT,
 )

@@ -1,5 +1,6 @@
 """Trajectories: the hidden states and outputs of one model on one benchmark."""
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,16 +11,26 @@ from assets.partitions import Grid, cell_of
 from assets.specs import MODEL_CHECKPOINTS, TRAJECTORIES
 from quarry.benchmarks.benchmark_set import from_frame
 from quarry.collection import collect, expected_file
+from quarry.healing.salvaging import salvage_first
+from quarry.keys import TrajectoryKey
+from quarry.storage.fallback import bring_back
 from quarry.trajectory.published import PublishedFile, require_published
 from quarry.trajectory.staging import StagedFile
 from resources.catalog import CatalogResource
 from resources.engines import EngineResource
 from resources.failures import permanent_failures
 from resources.files import FilesResource
+from resources.store import ObjectStoreResource
+
+PURPOSE_TAG, AUTOMATION = "quarry/purpose", "automation"
+"""The tag of runs that automation asked for."""
 
 
 class CollectionConfig(dg.Config):
-    """`verify_only` examines the existing file and fails the partition if it is bad."""
+    """`verify_only` examines the existing file and fails the partition if it is bad.
+
+    Without it, intact rows of a damaged file are kept and only the other samples are run.
+    """
 
     verify_only: bool = False
 
@@ -38,14 +49,14 @@ def build_trajectories(grid: Grid) -> dg.AssetsDefinition:
         catalog: CatalogResource,
         engines: EngineResource,
         files: FilesResource,
+        store: ObjectStoreResource,
     ) -> dg.Output[Any]:
         key, entries, directory = cell_of(context), catalog.load(), files.open()
+        path, expected = directory.trajectory(key), expected_file(entries, key)
         with permanent_failures():
-            if config.verify_only:
-                published = require_published(
-                    directory.trajectory(key), expected_file(entries, key)
-                )
-                return _output(published, {})
+            if config.verify_only or _came_back(context, key, path, store):
+                return _output(require_published(path, expected), {})
+            salvage_first(path, key, directory.root, context.log.info, expected=expected)
             with engines.open(entries, key.model, directory) as engine:
                 staged = collect(
                     key,
@@ -59,6 +70,19 @@ def build_trajectories(grid: Grid) -> dg.AssetsDefinition:
             return _output(staged, trajectory_metadata(key, staged, limit))
 
     return trajectories
+
+
+def _came_back(
+    context: dg.AssetExecutionContext, key: TrajectoryKey, path: Path, store: ObjectStoreResource
+) -> bool:
+    """Whether a missing file was fetched from the object store, in a run of automation.
+
+    A person who materialises a cell wants it collected; automation wants it to be there.
+    """
+    is_automated = context.run.tags.get(PURPOSE_TAG) == AUTOMATION
+    if not is_automated or not store.is_configured or path.exists():
+        return False
+    return bring_back(path, str(key.trajectory_path), store.open())
 
 
 def _output(file: StagedFile | PublishedFile, metadata: dict[str, Any]) -> dg.Output:

@@ -56,6 +56,16 @@ def backfill(
     raise typer.Exit(1 if bad else 0)
 
 
+def collect_missing(platform: Platform) -> bool:
+    """Collect what is missing of the whole grid; whether all of it is there."""
+    wanted = [cell for cell, _ in _wanted(platform, True, False, False)]
+    if not wanted:
+        return True
+    return _prepare(platform, only_missing=True) and not show(
+        platform.launcher.cells(wanted), "Collecting", len(wanted)
+    )
+
+
 def _wanted(
     platform: Platform, missing: bool, failed: bool, corrupt: bool
 ) -> list[tuple[str, str]]:

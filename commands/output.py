@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from commands.platform import console
 
 if TYPE_CHECKING:
     from commands.platform import Platform
     from sensors.launcher import Outcome
 
-console = Console(stderr=True, highlight=False)
+__all__ = ["JsonOption", "console", "print_audit", "show", "stop"]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="print the audit as one JSON document")]
 
 

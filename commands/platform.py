@@ -7,6 +7,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from rich.console import Console
+
+console = Console(stderr=True, highlight=False)
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -36,11 +39,17 @@ class Platform:
         import definitions
         from assets.partitions import build_grid
         from quarry.catalog import load_catalog
+        from quarry.data_directory import DataDirectory
         from sensors.launcher import Launcher
+        from sensors.orphans import reconcile
 
         self.deployment = definitions.current_deployment()
         self.catalog = load_catalog(self.deployment.catalog)
         self.grid = build_grid(self.catalog)
         self.instance = dg.DagsterInstance.get()
+        for orphan in reconcile(self.instance, self.deployment.data_dir):
+            console.print(f"ended a dead run of {orphan.job_name}: {orphan.reason}", markup=False)
         self.launcher = Launcher(definitions.defs, self.grid, self.instance)
+        self.directory = DataDirectory(self.deployment.data_dir)
+        self.store = self.deployment.object_store().process_config_and_initialize()
         self.cells = [key.partition for key in self.catalog.cells()]

@@ -1,7 +1,8 @@
 """The base of all IO managers: one file a partition, published whole, never deleted first.
 
 A format adds `write` and `read`. Dagster calls `handle_output` and `load_input`; these find the
-path, call the format, and turn a missing file into a permanent failure that names key and path.
+path, call the format, bring a missing file back from the object store, and turn one that is there
+neither into a permanent failure that names key and path.
 """
 
 from abc import abstractmethod
@@ -12,13 +13,17 @@ import dagster as dg
 
 from quarry.data_directory import DataDirectory
 from quarry.errors import FileMissingError
+from quarry.storage.fallback import bring_back
+from quarry.transfer_log import TransferLog
 from resources.failures import permanent_failures
+from resources.store import ObjectStoreResource
 
 
 class PartitionedFileIOManager(dg.ConfigurableIOManager):
-    """Stores each partition as one file below `data_dir`."""
+    """Stores each partition as one file below `data_dir`; `store` may hold second copies."""
 
     data_dir: str
+    store: ObjectStoreResource
 
     @abstractmethod
     def write(self, path: Path, value: Any) -> dict[str, Any]:
@@ -40,20 +45,36 @@ class PartitionedFileIOManager(dg.ConfigurableIOManager):
         """The value of the one upstream partition, or a dict of them by partition key."""
         keys = list(context.asset_partition_keys)
         with permanent_failures():
-            values = {key: self._load(context.asset_key, key) for key in keys}
+            values = {key: self._load(context, key) for key in keys}
         return values[keys[0]] if len(keys) == 1 else values
 
-    def _load(self, asset_key: dg.AssetKey, partition: str) -> Any:
-        path = self._path(asset_key, partition)
-        if not path.exists():
+    def _load(self, context: dg.InputContext, partition: str) -> Any:
+        """The value of one partition, whose file may have to be fetched first."""
+        asset = context.asset_key.to_user_string()
+        path = self._path(context.asset_key, partition)
+        if not path.exists() and not self._brought_back(context, path, partition):
             raise FileMissingError(
-                f"A partition of {asset_key.to_user_string()} has no file",
+                f"A partition of {asset} has no file",
                 where=str(path),
                 expected=f"the file of partition {partition}",
-                got="nothing",
-                fix=f"materialise partition {partition} of {asset_key.to_user_string()} first",
+                got="nothing here, and no copy in an object store",
+                fix=f"materialise partition {partition} of {asset} first",
             )
         return self.read(path)
 
+    def _brought_back(self, context: dg.InputContext, path: Path, partition: str) -> bool:
+        """Fetch a missing file from the object store; whether it is here now."""
+        if not self.store.is_configured:
+            return False
+        name = self._directory.object_name(context.asset_key.to_user_string(), partition)
+        context.log.info("%s is missing here: asking the object store for %s", path, name)
+        return bring_back(
+            path, name, self.store.open(), progress=TransferLog(context.log.info, "download")
+        )
+
     def _path(self, asset_key: dg.AssetKey, partition: str) -> Path:
-        return DataDirectory(Path(self.data_dir)).path_of(asset_key.to_user_string(), partition)
+        return self._directory.path_of(asset_key.to_user_string(), partition)
+
+    @property
+    def _directory(self) -> DataDirectory:
+        return DataDirectory(Path(self.data_dir))

@@ -45,6 +45,14 @@ class DataDirectory:
             )
         return self.root / _PATHS[asset](partition)
 
+    def object_name(self, asset: str, partition: str) -> str:
+        """The name of a file's copy in an object store: its path below the root.
+
+        Raises:
+            UnknownNameError: see `path_of`.
+        """
+        return self.path_of(asset, partition).relative_to(self.root).as_posix()
+
     def trajectory(self, key: TrajectoryKey) -> Path:
         """The activations of a cell."""
         return self.root / key.trajectory_path
@@ -65,6 +73,21 @@ class DataDirectory:
     def toy_mirror(self) -> Path:
         """The toy benchmarks in their source formats."""
         return self.root / "benchmarks"
+
+    @property
+    def copies_ledger(self) -> Path:
+        """The record of what an object store holds."""
+        return self.root / "state" / "copies.sqlite"
+
+    @property
+    def locks(self) -> Path:
+        """Locks that keep two uploads of one object apart."""
+        return self.root / "state" / "locks"
+
+    @property
+    def aside(self) -> Path:
+        """Damaged files that were replaced and are kept for a while."""
+        return self.root / "aside"
 
     @property
     def audit(self) -> Path:

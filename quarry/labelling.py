@@ -20,6 +20,7 @@ from quarry.grading.grader import label_samples
 from quarry.grading.label_checks import check_class_balance, check_graded_share
 from quarry.grading.process import Limits
 from quarry.grading.references import check_references
+from quarry.label_currency import mark_origin
 from quarry.progress import ProgressLog
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def label_trajectories(
     *,
     log: Callable[[str], None],
 ) -> pd.DataFrame:
-    """One verdict for every stored row, in the file's order.
+    """One verdict for every stored row, in the file's order; the table notes the graded content.
 
     Raises:
         UnknownNameError: a stored sample is not in the benchmark's drawn samples.
@@ -45,7 +46,7 @@ def label_trajectories(
     rows = reader.table()
     by_id = {sample.id: sample for sample in benchmark.samples}
     progress = ProgressLog(log, len(rows), "labels")
-    return label_samples(
+    labels = label_samples(
         [_sample(by_id, str(sample_id), reader) for sample_id in rows["sample_id"]],
         [str(text) for text in rows["model_output"]],
         benchmark.format,
@@ -53,6 +54,8 @@ def label_trajectories(
         limits,
         lambda done, _total: progress.update(done),
     )
+    mark_origin(labels, reader.content_digest)
+    return labels
 
 
 def _sample(by_id: Mapping[str, Sample], sample_id: str, reader: TrajectoryReader) -> Sample:

@@ -3,39 +3,88 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from assets.specs import CORRECTNESS_LABELS, LABELLED_TRAJECTORIES, TRAJECTORIES
+from assets.specs import (
+    CORRECTNESS_LABELS,
+    LABELLED_TRAJECTORIES,
+    REMOTE_LABELS,
+    REMOTE_TRAJECTORIES,
+    STORED_OBJECTS,
+    TRAJECTORIES,
+)
 from assets.trajectory_checks import NAMES, ROLL_UP
+from quarry.storage.inventory import REMOTE_COPY_MATCHES
 
 COLLECT = "collect_cells"
 RELABEL = "relabel_cells"
 VERIFY = "verify_cells"
 MARK = "mark_cells"
 ROLL_UP_JOB = "roll_up_cells"
+COPY = "copy_cells"
+RESTORE = "restore_cells"
+VERIFY_COPIES = "verify_copies"
+INVENTORY = "take_inventory"
 
 VERIFY_ONLY = {"ops": {TRAJECTORIES.name: {"config": {"verify_only": True}}}}
 """Run config that examines a cell's file, and fails the partition if it is bad."""
 
+REMOTE_CHECK = dg.AssetCheckKey(dg.AssetKey(REMOTE_TRAJECTORIES.name), REMOTE_COPY_MATCHES)
 LABELS = (CORRECTNESS_LABELS.name, LABELLED_TRAJECTORIES.name)
 
 
-def build_jobs() -> list[UnresolvedAssetJobDefinition]:
-    """The jobs of the grid."""
+def build_jobs(*, has_store: bool) -> list[UnresolvedAssetJobDefinition]:
+    """The jobs of the grid.
+
+    Args:
+        has_store: whether there is an object store, to which what is made is copied in the same
+            run.
+    """
     trajectories = dg.AssetSelection.assets(TRAJECTORIES.name)
     labels = dg.AssetSelection.assets(*LABELS)
     roll_up = dg.AssetSelection.checks(_check(ROLL_UP))
+    made, relabelled = (trajectories | labels) - roll_up, labels
+    if has_store:
+        made |= _copies()
+        relabelled |= dg.AssetSelection.assets(REMOTE_LABELS.name)
     return [
         dg.define_asset_job(
             COLLECT,
-            selection=(trajectories | labels) - roll_up,
-            description="Collect trajectories, verify them and label them: one run a cell.",
+            selection=made,
+            description="Collect trajectories, verify, label and copy them: one run a cell.",
         ),
         dg.define_asset_job(
             RELABEL,
-            selection=labels,
+            selection=relabelled,
             description="Grade the stored outputs again; activations are not touched.",
         ),
         *_verification_jobs(trajectories, roll_up),
+        *(_store_jobs() if has_store else []),
     ]
+
+
+def _store_jobs() -> list[UnresolvedAssetJobDefinition]:
+    """The jobs that concern the object store alone."""
+    return [
+        dg.define_asset_job(
+            COPY,
+            selection=_copies(),
+            description="Copy the published files of one cell to the object store, and check it.",
+        ),
+        dg.define_asset_job(
+            VERIFY_COPIES,
+            selection=dg.AssetSelection.checks(REMOTE_CHECK),
+            description="Check the second copy of one cell, or of all: 2 KiB of each are read.",
+        ),
+        dg.define_asset_job(
+            INVENTORY,
+            selection=dg.AssetSelection.assets(STORED_OBJECTS.name),
+            description="Compare the object store's listing with the grid and with the record.",
+        ),
+    ]
+
+
+def _copies() -> dg.AssetSelection:
+    """The second copies of everything that a cell publishes."""
+    return dg.AssetSelection.assets(REMOTE_TRAJECTORIES.name, REMOTE_LABELS.name)
 
 
 def _verification_jobs(

@@ -13,7 +13,19 @@ from assets.check_state import cells_to_mark, partition_tags
 from assets.partitions import Grid
 from assets.specs import BENCHMARK_SAMPLES, COLLECTION_AUDIT, MODEL_CHECKPOINTS, TRAJECTORIES
 from assets.trajectory_checks import NAMES
-from sensors.jobs import COLLECT, LABELS, MARK, ROLL_UP_JOB, VERIFY, VERIFY_ONLY
+from quarry.healing.plan import HealStep
+from resources.run_workers import host_tags
+from sensors.healing import JOBS, config_of, tags_of
+from sensors.jobs import (
+    COLLECT,
+    INVENTORY,
+    LABELS,
+    MARK,
+    ROLL_UP_JOB,
+    VERIFY,
+    VERIFY_COPIES,
+    VERIFY_ONLY,
+)
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Console logging of in-process runs: the run's own log keeps everything."""
@@ -77,6 +89,25 @@ class Launcher:
         for partition in partitions:
             yield self._run(VERIFY, partition, tags=partition_tags(partition))
 
+    def heal(self, step: HealStep) -> Outcome:
+        """Do one step of a heal plan."""
+        return self._run(
+            JOBS[step.action],
+            step.key.partition,
+            partition_key=step.key.partition,
+            tags=tags_of(step),
+            config=config_of(step),
+        )
+
+    def verify_copies(self, partitions: Sequence[str]) -> Iterator[Outcome]:
+        """Run the check of second copies."""
+        for partition in partitions:
+            yield self._run(VERIFY_COPIES, partition, tags=partition_tags(partition))
+
+    def inventory(self) -> Outcome:
+        """Observe what the object store holds."""
+        return self._run(INVENTORY, "")
+
     def mark_damaged(self) -> list[str]:
         """Fail every partition that a check condemned; returns their keys."""
         cells = cells_to_mark(self._instance, TRAJECTORIES.name, NAMES, self._grid.cells)
@@ -123,6 +154,7 @@ class Launcher:
                 run_config=QUIET,
                 instance=self._instance,
                 partition_key=partition or None,
+                tags=host_tags(),
                 asset_selection=[dg.AssetKey(name) for name in assets],
                 raise_on_error=False,
             ),
@@ -136,15 +168,16 @@ class Launcher:
         *,
         partition_key: str | None = None,
         tags: dict[str, str] | None = None,
+        config: dict[str, object] | None = None,
     ) -> Outcome:
         definition = self._defs.resolve_job_def(job)
-        config = {**QUIET, **(VERIFY_ONLY if job == MARK else {})}
+        config = {**QUIET, **(VERIFY_ONLY if job == MARK else {}), **(config or {})}
         return self._outcome(
             definition.execute_in_process(
                 run_config=config,
                 instance=self._instance,
                 partition_key=partition_key,
-                tags=tags,
+                tags={**host_tags(), **(tags or {})},
                 raise_on_error=False,
             ),
             partition,
@@ -161,6 +194,12 @@ class Launcher:
             _first_message(event.step_failure_data.error)
             for event in result.all_events
             if event.is_step_failure
+        ]
+        # a resource that can't be made fails the run before any step
+        reasons += [
+            _first_message(event.job_failure_data.error or event.message)
+            for event in result.all_events
+            if event.is_job_failure
         ]
         return Outcome(partition, result.success, reasons[0] if reasons else "", result.run_id)
 

@@ -18,6 +18,11 @@ COMMANDS = {
     "backfill": "Materialise partitions that are missing, failed or corrupt.\n\n"
     "Example: `quarry backfill --missing --corrupt --max 4 --dry-run`",
     "check": "Run the asset checks of all partitions.\n\nExample: `quarry check`",
+    "heal": "Restore, copy or collect what is damaged or missing, the cheapest sound way.\n\n"
+    "Example: `quarry heal --plan`",
+    "inventory": "Compare the object store with the grid.\n\nExample: `quarry inventory --json`",
+    "demo-heal": "Damage cells of the demo in six ways and watch a real `dagster dev` heal them."
+    "\n\nExample: `quarry demo-heal`",
     "ui": "Open the Dagster UI on this checkout.\n\nExample: `quarry ui`",
 }
 

@@ -96,11 +96,16 @@ def _limit(job: dict[str, Any]) -> None:
 
 
 def _audit_hook(directory: str) -> Any:
-    """A hook that denies processes, sockets, signals and changes outside of `directory`."""
+    """A hook that denies processes, sockets, signals and changes outside of `directory`.
+
+    It denies to read what `/proc` says of other processes, too: the one that grades has keys in its
+    environment, and what a program raises is kept as evidence.
+    """
     denied, changing = frozenset(_DENIED_EVENTS), frozenset(_CHANGING_EVENTS)
     realpath, fsdecode = os.path.realpath, os.fsdecode
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
     inside = (directory, os.devnull)
+    own = f"/proc/{os.getpid()}"
 
     def check_path(event: str, path: Any) -> None:
         if not isinstance(path, int) and path is not None:
@@ -108,11 +113,20 @@ def _audit_hook(directory: str) -> Any:
             if real not in inside and not real.startswith(directory + "/"):
                 raise PermissionError(f"{event} outside of the program's directory")
 
+    def check_process(path: Any) -> None:
+        if not isinstance(path, int) and path is not None:
+            real = realpath(fsdecode(path))
+            is_foreign = real[:6] == "/proc/" and real[6:7].isdigit()
+            if is_foreign and real != own and not real.startswith(own + "/"):
+                raise PermissionError("another process is not available to graded programs")
+
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in denied or (event == "ctypes.dlopen" and arguments[0] is not None):
             raise PermissionError(f"{event} is not available to graded programs")
         if event == "open" and isinstance(arguments[2], int) and arguments[2] & writing:
             check_path(event, arguments[0])
+        elif event == "open":
+            check_process(arguments[0])
         elif event in changing:
             for argument in arguments[:2]:
                 check_path(event, argument)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from quarry.guard.client import GuardServer, ServerLostError
+from quarry.guard.environment import needed
 from quarry.guard.exchange import Exchange
 from quarry.guard.outcome import ChildOutcome, ended_child, overdue_child
 
@@ -36,8 +37,8 @@ def run_guarded(module: str, request: Mapping[str, Any], deadline_s: float) -> C
     """Call `module.examine(request, tell)` in a child and wait no longer than the deadline.
 
     Safe from several threads, whose requests run side by side, and in a fork of the caller. The
-    child has the caller's working directory, and the environment of the caller's first request,
-    except that a change of an `HDF5_` variable counts at once.
+    child has the caller's working directory, and of the environment of the caller's first request
+    what `environment` lets through, except that a change of an `HDF5_` variable counts at once.
 
     Args:
         module: name of a module with a function `examine(request, tell)`; `tell` takes a dict of
@@ -179,9 +180,12 @@ def run_alone(module: str, request: Mapping[str, Any], deadline_s: float) -> Chi
 
 
 def _environment() -> dict[str, str]:
-    """The parent's environment, with this package importable whatever the working directory."""
+    """What a child needs, with this package importable whatever the working directory."""
     path = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{_ROOT}{os.pathsep}{path}" if path else str(_ROOT)}
+    return {
+        **needed(os.environ),
+        "PYTHONPATH": f"{_ROOT}{os.pathsep}{path}" if path else str(_ROOT),
+    }
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -19,31 +19,9 @@ from b2sdk.v3 import B2Session
 
 from quarry.errors import StorageError
 from quarry.storage.b2_http import new_session
+from quarry.storage.b2_key import B2Key
 from quarry.storage.b2_retry import is_refused_token, patiently
 from quarry.storage.limits import Limits
-
-
-class B2Key:
-    """An application key that no message, log or traceback shows.
-
-    Args:
-        key_id: its id.
-        key: the secret itself.
-    """
-
-    __slots__ = ("_key", "_key_id")
-
-    def __init__(self, key_id: str, key: str) -> None:
-        self._key_id = key_id
-        self._key = key
-
-    def __repr__(self) -> str:
-        """Nothing of the key."""
-        return "B2Key(***)"
-
-    def reveal(self) -> tuple[str, str]:
-        """Id and secret, to be handed to b2sdk and to nothing else."""
-        return self._key_id, self._key
 
 
 class B2Account:

@@ -24,6 +24,7 @@ from b2sdk.v3 import B2Http, B2HttpApiConfig, B2Session, InMemoryAccountInfo
 from b2sdk.v3.exception import B2ConnectionError, B2Error
 from urllib3.exceptions import HTTPError
 
+from quarry.storage.b2_secrecy import without_credentials
 from quarry.storage.limits import Limits
 
 CONNECT_TIMEOUT_S = 15.0
@@ -48,18 +49,18 @@ def bounded_by(limits: Limits) -> Generator[None]:
 
 
 class BoundedSession(requests.Session):
-    """An HTTP session whose socket timeouts never exceed the time that is left."""
+    """An HTTP session whose timeouts never exceed the time left, and which hides credentials."""
 
     def __init__(self) -> None:
         super().__init__()
         self._settings: dict[tuple[str, ...], Any] = {}
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """As `requests`, with other timeouts."""
+        """As `requests`, with other timeouts; refusals quote nothing that opens the account."""
         limits = _limits.get()
         left_s = READ_TIMEOUT_S if limits is None else max(limits.remaining_s, _SHORTEST_TIMEOUT_S)
         kwargs["timeout"] = (min(CONNECT_TIMEOUT_S, left_s), min(READ_TIMEOUT_S, left_s))
-        return super().request(*args, **kwargs)
+        return without_credentials(super().request(*args, **kwargs))
 
     def merge_environment_settings(
         self, url: str, proxies: Any, stream: Any, verify: Any, cert: Any

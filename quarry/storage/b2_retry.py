@@ -21,6 +21,7 @@ from b2sdk._internal import exception as b2  # v3 leaves out some of those that 
 
 from quarry.errors import StorageError
 from quarry.storage.b2_http import StoppedError, bounded_by
+from quarry.storage.b2_secrecy import forget_locals
 from quarry.storage.limits import Limits
 
 FIRST_PAUSE_S = 0.5
@@ -116,6 +117,8 @@ def patiently(
         b2.B2Error: with `absent_raises`.
         StorageError: the service refused for good.
         StorageDeadlineError, StorageCancelledError: the limits.
+
+    The frames of b2sdk that an error has passed keep no local variables, see `forget_locals`.
     """
     failures: Counter[type[b2.B2Error]] = Counter()
     pause_s = FIRST_PAUSE_S
@@ -124,10 +127,12 @@ def patiently(
         try:
             with bounded_by(limits):
                 return call()
-        except StoppedError:
+        except StoppedError as error:
+            forget_locals(error)
             limits.check()
             raise
         except b2.B2Error as error:
+            forget_locals(error)
             cause = first_cause(error)
             if absent_raises and is_absent(cause):
                 raise
@@ -145,6 +150,9 @@ def patiently(
             else:
                 limits.pause(max(0, asked_s), f"it asked for a pause of {asked_s:g} s")
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        except Exception as error:
+            forget_locals(error)
+            raise
 
 
 def _refuse_if_it_stays(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quarry.errors import UsageError
+from quarry.storage.b2_key import KEY_ID_VARIABLE, KEY_VARIABLE, B2Key
 from quarry.storage.local import LocalStore
 from quarry.storage.object_store import ObjectStore
 
@@ -17,15 +18,14 @@ def is_b2(place: str) -> bool:
 
 
 def open_store(
-    place: str, lock_dir: Path, *, key_id: str = "", key: str = "", realm: str = "production"
+    place: str, lock_dir: Path, *, key: B2Key | None = None, realm: str = "production"
 ) -> ObjectStore:
     """The store; nothing is asked of it yet.
 
     Args:
         place: a directory, or `b2://<bucket>`.
         lock_dir: folder of the locks that keep two uploads of one object apart.
-        key_id: of the application key of a bucket.
-        key: the application key itself.
+        key: the application key of a bucket.
         realm: `production`, or the URL of a server that speaks B2's native API.
 
     Raises:
@@ -38,24 +38,20 @@ def open_store(
     bucket = place.removeprefix(B2_SCHEME).strip("/")
     if not bucket or "/" in bucket:
         raise _unknown(place)
-    if not key_id or not key:
+    missing = (key or B2Key("", "")).missing
+    if key is None or missing:
         raise UsageError(
             "An application key for the bucket is missing",
             where=place,
-            expected="QUARRY_B2_KEY_ID and QUARRY_B2_KEY",
-            got=", ".join(
-                name
-                for name, given in (("QUARRY_B2_KEY_ID", key_id), ("QUARRY_B2_KEY", key))
-                if not given
-            )
-            + " not set",
+            expected=f"{KEY_ID_VARIABLE} and {KEY_VARIABLE}",
+            got=f"{', '.join(missing)} not set",
             fix="make a key for this bucket alone, with listBuckets, listFiles, readFiles and "
             "writeFiles, and set both variables",
         )
     from quarry.storage.b2 import B2Store  # b2sdk loads with the first bucket that is opened
-    from quarry.storage.b2_account import B2Account, B2Key
+    from quarry.storage.b2_account import B2Account
 
-    return B2Store(B2Account(B2Key(key_id, key), bucket, realm=realm), lock_dir)
+    return B2Store(B2Account(key, bucket, realm=realm), lock_dir)
 
 
 def _unknown(place: str) -> UsageError:

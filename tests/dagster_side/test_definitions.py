@@ -16,6 +16,9 @@ ASSET_KEYS = {
     "trajectories",
     "correctness_labels",
     "labelled_trajectories",
+    "remote_trajectories",
+    "remote_labels",
+    "stored_objects",
     "collection_audit",
 }
 CHECKS = {
@@ -28,17 +31,43 @@ CHECKS = {
         "rows_complete",
         "all_partitions_intact",
     },
-    "correctness_labels": {"class_balance", "graded_share", "agrees_with_references"},
-    "benchmark_samples": {"exemplars_disjoint"},
+    "correctness_labels": {
+        "class_balance",
+        "graded_share",
+        "agrees_with_references",
+        "labels_current",
+    },
+    "benchmark_samples": {"exemplars_disjoint", "samples_current"},
+    "model_checkpoints": {"checkpoint_current"},
+    "remote_trajectories": {"remote_copy_matches"},
 }
 
 
-SCHEDULES = {"scrub_daily": "RUNNING", "verify_every_cell": "STOPPED"}
+SCHEDULES = {
+    "scrub_daily": "RUNNING",
+    "verify_every_cell": "STOPPED",
+    "inventory_daily": "STOPPED",
+    "sweep_daily": "STOPPED",
+    "verify_every_copy": "STOPPED",
+}
 
 
 @pytest.fixture(scope="module")
 def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
-    return build_defs(Deployment(ROOT / "catalog/demo.yaml", tmp_path_factory.mktemp("data")))
+    data_dir = tmp_path_factory.mktemp("data")
+    return build_defs(
+        Deployment(ROOT / "catalog/demo.yaml", data_dir, store=str(data_dir / "store"))
+    )
+
+
+def test_a_code_server_can_load_everything(defs: dg.Definitions):
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_without_a_store_nothing_is_copied(tmp_path: Path):
+    graph = build_defs(Deployment(ROOT / "catalog/demo.yaml", tmp_path)).resolve_asset_graph()
+    keys = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert keys == ASSET_KEYS - {"remote_trajectories", "remote_labels", "stored_objects"}
 
 
 def test_the_asset_keys_are_the_golden_list(defs: dg.Definitions):
@@ -56,6 +85,12 @@ def test_the_checks_are_the_golden_list(defs: dg.Definitions):
 def test_the_schedules_are_the_golden_list(defs: dg.Definitions):
     found = defs.get_repository_def().schedule_defs
     assert {schedule.name: schedule.default_status.value for schedule in found} == SCHEDULES
+
+
+def test_orphaned_runs_are_looked_for_unasked(defs: dg.Definitions):
+    sensor = defs.get_repository_def().get_sensor_def("reconcile_runs")
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    assert sensor.minimum_interval_seconds == 30
 
 
 @pytest.mark.parametrize("identity", ALL, ids=lambda identity: identity.name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import yaml
 
-from assets.partitions import build_grid
+from assets.partitions import Grid, build_grid
 from definitions import Deployment, build_defs
 from quarry.audit.cell import CellStatus
 from quarry.audit.survey import survey
@@ -15,6 +15,7 @@ from quarry.catalog import Catalog, load_catalog
 from quarry.keys import TrajectoryKey
 from quarry.toy.mirror import write_toy_mirror
 from quarry.toy.models import ToyBudget, train_toy_model
+from resources.store import ObjectStoreResource
 from sensors.launcher import Launcher, Outcome
 
 
@@ -27,6 +28,8 @@ class SmallPlatform:
     launcher: Launcher
     instance: dg.DagsterInstance
     defs: dg.Definitions
+    grid: Grid
+    store: ObjectStoreResource
 
     @property
     def cells(self) -> list[str]:
@@ -92,12 +95,27 @@ def write_catalog(path: Path, model: Path, mirror: Path, **changes: object) -> P
     return path
 
 
-def open_platform(catalog: Path, data_dir: Path, instance: dg.DagsterInstance) -> SmallPlatform:
+def open_platform(
+    catalog: Path,
+    data_dir: Path,
+    instance: dg.DagsterInstance,
+    *,
+    store: str = "",
+    realm: str = "production",
+) -> SmallPlatform:
     """The platform of a catalog."""
-    defs = build_defs(Deployment(catalog, data_dir, device="cpu"))
-    entries = load_catalog(catalog)
-    launcher = Launcher(defs, build_grid(entries), instance)
-    return SmallPlatform(entries, data_dir, launcher, instance, defs)
+    deployment = Deployment(catalog, data_dir, device="cpu", store=store, realm=realm)
+    defs, entries = build_defs(deployment), load_catalog(catalog)
+    grid = build_grid(entries)
+    return SmallPlatform(
+        entries,
+        data_dir,
+        Launcher(defs, grid, instance),
+        instance,
+        defs,
+        grid,
+        deployment.object_store().process_config_and_initialize(),
+    )
 
 
 def all_succeeded(outcomes: list[Outcome]) -> None:

@@ -5,25 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from tests.soak import (
     bit_flips,
+    copy_kills,
     costs,
+    faults,
     good_files,
     healing,
     holes,
     hostile,
     kills,
+    paths,
     salvaging,
+    stale_files,
     truncations,
     wrong_files,
 )
-from tests.soak.outcome import Outcome
+from tests.soak.outcome import Outcome, Progress, silent
 
 Run = Callable[..., Outcome]
 """`(n, seed, directory, progress) -> Outcome`."""
 
 FULL_SIZE_BYTES = 5e9
+
+
+def _orphans(n: int, seed: int, directory: Path, progress: Progress = silent) -> Outcome:
+    """Row 21, which alone needs Dagster; the processes of the others stay small."""
+    from tests.soak import orphans
+
+    return orphans.run(n, seed, directory, progress)
 
 
 @dataclass(frozen=True)
@@ -52,13 +64,18 @@ def rows(*, is_full_size: bool = False) -> dict[int, Row]:
     cost = partial(costs.run, full_bytes=FULL_SIZE_BYTES) if is_full_size else costs.run
     made = [
         Row(7, 500, kills.run),
+        Row(21, 7, _orphans),
+        Row(10, 450, faults.run),
         Row(2, 1000, bit_flips.run),
+        Row(9, 200, copy_kills.run),
         Row(5, 300, good_files.run),
         Row(3, 300, holes.run),
         Row(6, 300, hostile.run),
         Row(4, 10 * len(wrong_files.KINDS), wrong_files.run),
         Row(13, 10, salvaging.run),
+        Row(20, 200, paths.run),
         Row(12, 50, healing.run),
+        Row(11, 50, stale_files.run),
         Row(1, 1000, truncations.run),
         Row(22, costs.FULL_N, cost, is_timed=True),
     ]

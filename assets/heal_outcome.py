@@ -1,0 +1,48 @@
+"""Tags of a run that healing asked for: what it was to do, and what came of it.
+
+Run tags are the whole memory of healing: budgets, back-off and the stop after too many failures
+are worked out from them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from quarry.errors import CopyUnusableError, StorageError
+
+PURPOSE = {"quarry/purpose": "heal"}
+"""Marks every run that healing asked for."""
+ACTION_TAG = "quarry/heal_action"
+BYTES_TAG = "quarry/heal_bytes"
+MOVED_TAG_PREFIX = "quarry/moved_bytes."
+GPU_HOURS_TAG = "quarry/heal_gpu_hours"
+ATTEMPT_TAG = "quarry/heal_attempt"
+OUTCOME_TAG = "quarry/heal_outcome"
+
+
+@contextmanager
+def recorded_outcome(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
+    """Tag the run where what failed is not the cell's fault: the copy's, or the store's."""
+    try:
+        yield
+    except CopyUnusableError:
+        _tag(context, "copy_unusable")
+        raise
+    except StorageError:
+        _tag(context, "unreachable")
+        raise
+
+
+def record_moved(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, step: str, size_bytes: int
+) -> None:
+    """Note what a step of a healing run really moved, in bytes; the estimate no longer counts."""
+    if ACTION_TAG in context.run.tags:
+        context.instance.add_run_tags(
+            context.run.run_id, {f"{MOVED_TAG_PREFIX}{step}": str(size_bytes)}
+        )
+
+
+def _tag(context: dg.OpExecutionContext | dg.AssetExecutionContext, outcome: str) -> None:
+    context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: outcome})

@@ -1,0 +1,73 @@
+"""The two sensors that ask for what is missing or stale: one spends GPU hours, one CPU time.
+
+What they ask for, and when, is said by the conditions in `assets.automation`. No asset with a
+condition is left to the sensor that Dagster would otherwise make by itself.
+"""
+
+import warnings
+from collections.abc import Sequence
+
+import dagster as dg
+
+from assets.specs import (
+    BENCHMARK_SAMPLES,
+    COLLECTION_AUDIT,
+    CORRECTNESS_LABELS,
+    LABELLED_TRAJECTORIES,
+    MODEL_CHECKPOINTS,
+    TRAJECTORIES,
+    AssetIdentity,
+)
+from assets.trajectories import AUTOMATION, PURPOSE_TAG
+
+COLLECTS = (BENCHMARK_SAMPLES, MODEL_CHECKPOINTS, TRAJECTORIES)
+FOLLOWS = (CORRECTNESS_LABELS, LABELLED_TRAJECTORIES, COLLECTION_AUDIT)
+AUTOMATED = {PURPOSE_TAG: AUTOMATION}
+"""Marks every run that these sensors ask for, beside Dagster's `dagster/from_automation_condition`,
+which the daemon adds."""
+
+
+def build_automation_sensors(*, is_on: bool) -> list[dg.SensorDefinition]:
+    """The sensors of automation.
+
+    Args:
+        is_on: whether they run unless somebody switches them off.
+    """
+    return [
+        _sensor(
+            "collect_missing_cells",
+            COLLECTS,
+            "On means GPU hours: every cell of the grid that was never collected is collected, "
+            "once, after its samples were drawn and its toy model was trained. A cell that failed "
+            "waits for a person or for healing.",
+            is_on=is_on,
+        ),
+        _sensor(
+            "label_and_audit",
+            FOLLOWS,
+            "On means CPU time: intact cells are labelled, labelled again after a change of grader "
+            "or data, and their views follow; the audit is made after a change, at most hourly, "
+            "and once a day.",
+            is_on=is_on,
+        ),
+    ]
+
+
+def _sensor(
+    name: str, identities: Sequence[AssetIdentity], meaning: str, *, is_on: bool
+) -> dg.AutomationConditionSensorDefinition:
+    """One sensor; a run a partition, since a range of them would lose the verdicts of checks."""
+    status = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
+    with warnings.catch_warnings():
+        # evaluation in the code location, which conditions of our own need, is called beta
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.AutomationConditionSensorDefinition(
+            name,
+            target=dg.AssetSelection.assets(*(identity.name for identity in identities)),
+            run_tags=AUTOMATED,
+            default_status=status,
+            minimum_interval_seconds=60,
+            description=f"{meaning} Off unless QUARRY_AUTOMATION=on, or switched on here.",
+            emit_backfills=False,
+            use_user_code_server=True,
+        )

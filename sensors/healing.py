@@ -1,0 +1,119 @@
+"""The sensor that heals: turns failed checks and missing files into the cheapest sound action.
+
+What is due is decided in `quarry.healing`; what is known of the cells is read in `health`, what was
+tried before in `attempts`. Here a plan becomes runs, each tagged with what it is to do.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from assets.heal_outcome import (
+    ACTION_TAG,
+    ATTEMPT_TAG,
+    BYTES_TAG,
+    GPU_HOURS_TAG,
+    PURPOSE,
+)
+from assets.partitions import Grid
+from assets.specs import REMOTE_TRAJECTORIES
+from quarry.catalog import Catalog
+from quarry.data_directory import DataDirectory
+from quarry.healing.health import Action
+from quarry.healing.plan import HealPlan, HealStep
+from quarry.healing.policy import plan_healing
+from resources.catalog import CatalogResource
+from resources.files import FilesResource
+from resources.store import ObjectStoreResource
+from sensors.attempts import attempts
+from sensors.health import GridHealth, grid_health
+from sensors.jobs import COLLECT, COPY, RESTORE
+
+NAME = "heal_cells"
+JOBS: dict[Action, str] = {"restore": RESTORE, "upload": COPY, "recollect": COLLECT}
+"""The job that does each action."""
+AGAIN = {"ops": {REMOTE_TRAJECTORIES.name: {"config": {"again": True}}}}
+"""Run config that stores a copy although the store claims to have it."""
+
+_DESCRIPTION = (
+    "Finds cells whose file is damaged or missing here, or without a sound second copy, and "
+    "launches the cheapest sound action: restore damaged ranges or the file from the copy; upload "
+    "the copy again; else collect what is lost. Within the budgets of the catalog's `heal:`; waits "
+    "longer after each failure, and stops for a cell that fails too often. 'Preview tick result' "
+    "explains what it would do. Off unless QUARRY_AUTOMATION=on, or switched on here."
+)
+
+
+def build_healing_sensor(
+    grid: Grid, jobs: Sequence[dg.JobDefinition | UnresolvedAssetJobDefinition], *, is_on: bool
+) -> dg.SensorDefinition:
+    """The sensor of a grid with a store.
+
+    Args:
+        grid: the partitions.
+        jobs: all jobs; those that `JOBS` names are launched.
+        is_on: whether it runs unless somebody switches it off.
+    """
+
+    @dg.sensor(
+        name=NAME,
+        jobs=[job for job in jobs if job.name in JOBS.values()],
+        minimum_interval_seconds=30,
+        default_status=(
+            dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
+        ),
+        description=_DESCRIPTION,
+    )
+    def heal_cells(
+        context: dg.SensorEvaluationContext,
+        catalog: CatalogResource,
+        files: FilesResource,
+        store: ObjectStoreResource,
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        plan, health = heal_plan(context.instance, grid, catalog.load(), files.open(), store)
+        explanation = "\n".join([plan.explanation(), *health.remarks()])
+        context.log.info(explanation)
+        if not plan.steps:
+            return dg.SkipReason(explanation)
+        return [
+            dg.RunRequest(
+                job_name=JOBS[step.action],
+                partition_key=step.key.partition,
+                run_config=config_of(step),
+                tags=tags_of(step),
+            )
+            for step in plan.steps
+        ]
+
+    return heal_cells
+
+
+def heal_plan(
+    instance: dg.DagsterInstance,
+    grid: Grid,
+    catalog: Catalog,
+    directory: DataDirectory,
+    store: ObjectStoreResource,
+) -> tuple[HealPlan, GridHealth]:
+    """What is due now, and what it was decided from."""
+    now = datetime.now(UTC)
+    health = grid_health(instance, grid, catalog, directory, store)
+    return plan_healing(health.cells, attempts(instance, now), catalog.heal, now), health
+
+
+def tags_of(step: HealStep) -> dict[str, str]:
+    """The tags of a step's run, by which it is remembered."""
+    return {
+        **PURPOSE,
+        ACTION_TAG: step.action,
+        ATTEMPT_TAG: str(step.attempt),
+        BYTES_TAG: str(step.size_bytes),
+        GPU_HOURS_TAG: f"{step.gpu_hours:g}",
+    }
+
+
+def config_of(step: HealStep) -> dict[str, object]:
+    """The run config of a step: a copy that proved wrong is stored anew, whatever it claims."""
+    return dict(AGAIN) if step.action == "upload" and step.is_copy_refuted else {}

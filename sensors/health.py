@@ -1,0 +1,209 @@
+"""What healing acts on: the state of every cell here and in the object store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
+
+from assets.check_state import grid_state
+from assets.partitions import Grid
+from assets.specs import REMOTE_TRAJECTORIES, TRAJECTORIES
+from assets.trajectory_checks import NAMES
+from quarry.catalog import Catalog
+from quarry.data_directory import DataDirectory
+from quarry.errors import StorageError
+from quarry.healing.health import CellHealth, Copy, Local
+from quarry.keys import TrajectoryKey
+from quarry.storage.inventory import REMOTE_COPY_MATCHES, Entry, take_inventory
+from quarry.trajectory.verification import verify
+from resources.store import ObjectStoreResource
+
+ASSET_KEY = dg.AssetKey(TRAJECTORIES.name)
+
+
+@dataclass(frozen=True)
+class GridHealth:
+    """The cells that healing may act on.
+
+    Args:
+        cells: in the order of the grid.
+        busy: partitions that runs are working on now; not among the cells.
+        uncollected: partitions that were never collected and that something else collects.
+        store_error: why the store could not be asked; empty if it could.
+    """
+
+    cells: list[CellHealth]
+    busy: list[str]
+    uncollected: list[str]
+    store_error: str
+
+    def remarks(self) -> list[str]:
+        """What else a person should know, as lines."""
+        lines: list[str] = []
+        if self.store_error:
+            lines.append(f"The store could not be asked: {self.store_error}")
+        if self.busy:
+            lines.append(f"Runs are working on {len(self.busy)} cells: {', '.join(self.busy)}")
+        if self.uncollected:
+            lines.append(
+                f"{len(self.uncollected)} cells were never collected; automation, or `quarry "
+                "backfill --missing`, collects them"
+            )
+        return lines
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the instance and the store say of the whole grid."""
+
+    failed: Mapping[str, list[str]]
+    unverified: Mapping[str, list[str]]
+    rotten: Mapping[str, list[str]]
+    statuses: Mapping[str, AssetPartitionStatus | None]
+    good_at: Mapping[str, datetime]
+    copies: Mapping[str, Entry] | None
+    has_store: bool
+
+
+def grid_health(
+    instance: dg.DagsterInstance,
+    grid: Grid,
+    catalog: Catalog,
+    directory: DataDirectory,
+    store: ObjectStoreResource,
+    *,
+    takes_uncollected: bool = True,
+) -> GridHealth:
+    """Look at verdicts, files and the store's listing; reads a few KiB of each file.
+
+    Args:
+        instance: holds the verdicts.
+        grid: its partitions.
+        catalog: models, benchmarks, costs.
+        directory: the files.
+        store: the second copies.
+        takes_uncollected: whether cells that were never collected are among the missing.
+    """
+    keys, store_error = catalog.cells(), ""
+    try:
+        copies = _copies(keys, directory, store)
+    except StorageError as error:
+        copies, store_error = None, str(error)
+    seen = _look(instance, grid, copies, has_store=store.is_configured)
+    busy = [
+        key.partition
+        for key in keys
+        if seen.statuses.get(key.partition) == AssetPartitionStatus.IN_PROGRESS
+    ]
+    cells = [_cell(key, catalog, directory, seen) for key in keys if key.partition not in set(busy)]
+    uncollected = [
+        cell.key.partition
+        for cell in cells
+        if not takes_uncollected
+        and cell.local == "missing"
+        and cell.copy == "absent"
+        and cell.key.partition not in seen.good_at
+        and seen.statuses.get(cell.key.partition) is None
+    ]
+    left = [cell for cell in cells if cell.key.partition not in set(uncollected)]
+    return GridHealth(left, busy, uncollected, store_error)
+
+
+def _look(
+    instance: dg.DagsterInstance,
+    grid: Grid,
+    copies: Mapping[str, Entry] | None,
+    *,
+    has_store: bool,
+) -> _Seen:
+    """Verdicts, statuses and times of all partitions."""
+    integrity = grid_state(instance, TRAJECTORIES.name, NAMES, grid.cells)
+    checks = (REMOTE_COPY_MATCHES,) if has_store else ()
+    remote = grid_state(instance, REMOTE_TRAJECTORIES.name, checks, grid.cells)
+    partitions = [str(key) for key in grid.cells.get_partition_keys()]
+    return _Seen(
+        failed=integrity.failed,
+        unverified=integrity.unverified,
+        rotten=remote.failed,
+        statuses=instance.get_status_by_partition(ASSET_KEY, partitions, grid.cells) or {},
+        good_at=_materialized_at(instance),
+        copies=copies,
+        has_store=has_store,
+    )
+
+
+def _materialized_at(instance: dg.DagsterInstance) -> dict[str, datetime]:
+    """Time of the latest materialisation of every partition."""
+    latest = instance.event_log_storage.get_latest_storage_id_by_partition(
+        ASSET_KEY, dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(ASSET_KEY, storage_ids=list(latest.values())),
+        limit=max(len(latest), 1),
+    ).records
+    return {str(one.partition_key): datetime.fromtimestamp(one.timestamp, UTC) for one in records}
+
+
+def _copies(
+    keys: list[TrajectoryKey], directory: DataDirectory, store: ObjectStoreResource
+) -> dict[str, Entry]:
+    """The store's listing by object name; empty where there is no store."""
+    if not store.is_configured:
+        return {}
+    names = {str(key.trajectory_path): directory.trajectory(key) for key in keys}
+    return {entry.name: entry for entry in take_inventory(names, store.open()).entries}
+
+
+def _cell(
+    key: TrajectoryKey, catalog: Catalog, directory: DataDirectory, seen: _Seen
+) -> CellHealth:
+    """One cell."""
+    path = directory.trajectory(key)
+    local, why = _local(key, directory, seen)
+    entry = (seen.copies or {}).get(str(key.trajectory_path))
+    copy = _copy(entry, local, seen)
+    size_bytes = path.stat().st_size if path.exists() else (entry.size_bytes if entry else 0)
+    return CellHealth(
+        key=key,
+        local=local,
+        copy=copy,
+        is_copy_refuted=local == "sound" and key.partition in seen.rotten,
+        is_lone=local == "sound" and copy in {"missing", "different"},
+        size_bytes=size_bytes,
+        gpu_hours=catalog.effort.collect_gpu_hours,
+        why=why,
+        last_good_at=seen.good_at.get(key.partition),
+    )
+
+
+def _local(key: TrajectoryKey, directory: DataDirectory, seen: _Seen) -> tuple[Local, str]:
+    """The file here, and what is wrong with it."""
+    path, partition = directory.trajectory(key), key.partition
+    if not path.exists():
+        return "missing", ""
+    report = verify(path, level="light")
+    if not report.is_clean:
+        return "damaged", report.errors[0].what
+    if partition in seen.failed:
+        return "damaged", f"failed checks: {', '.join(seen.failed[partition])}"
+    if seen.statuses.get(partition) == AssetPartitionStatus.FAILED:
+        return "failed", "the latest run failed, and no check found damage"
+    if partition in seen.unverified:
+        return "unverified", "no check has looked at the file"
+    return "sound", ""
+
+
+def _copy(entry: Entry | None, local: Local, seen: _Seen) -> Copy:
+    """The copy in the store, from its listing.
+
+    Without a store a sound file needs nothing, and a damaged one has nowhere to come from.
+    """
+    if not seen.has_store:
+        return "unknown" if local == "sound" else "absent"
+    if seen.copies is None:
+        return "unknown"
+    if entry is None or entry.state == "orphaned":
+        return "absent"
+    return entry.state
