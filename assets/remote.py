@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.heal_outcome import record_moved, recorded_outcome
-from assets.partitions import Grid
+from assets.partitions import Grid, cell_of
 from assets.remote_metadata import copy_metadata, inventory_metadata
 from assets.specs import (
     CORRECTNESS_LABELS,
@@ -17,6 +17,7 @@ from assets.specs import (
     TRAJECTORIES,
     AssetIdentity,
 )
+from quarry.collection import expected_file
 from quarry.storage.inventory import take_inventory
 from quarry.storage.keeping import keep_copy
 from quarry.storage.reconciliation import reconcile
@@ -51,10 +52,13 @@ def _remote_copies(
     def remote_copies(
         context: dg.AssetExecutionContext,
         config: CopyConfig,
+        catalog: CatalogResource,
         files: FilesResource,
         store: ObjectStoreResource,
     ) -> dg.MaterializeResult:
         directory, partition = files.open(), context.partition_key
+        is_trajectory = original.name == TRAJECTORIES.name
+        expected = expected_file(catalog.load(), cell_of(context)) if is_trajectory else None
         with recorded_outcome(context):
             kept = keep_copy(
                 directory.path_of(original.name, partition),
@@ -62,6 +66,7 @@ def _remote_copies(
                 store.open(),
                 store.ledger(),
                 again=config.again,
+                expected=expected,
                 progress=TransferLog(context.log.info, "upload"),
             )
         record_moved(context, identity.name, kept.bytes_sent)

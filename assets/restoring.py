@@ -4,7 +4,8 @@ An op and not the asset's own step: that one waits for a GPU. What it restores i
 materialisation with the verdicts of the integrity checks, so that the cell is whole everywhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import dagster as dg
 
@@ -16,10 +17,13 @@ from assets.remote_metadata import restoration_metadata
 from assets.specs import REMOTE_TRAJECTORIES, TRAJECTORIES
 from assets.trajectory_checks import INTEGRITY_CHECKS, SHOWN_FACTS
 from quarry.collection import expected_file
+from quarry.data_directory import DataDirectory
 from quarry.healing.local_copies import good_copies
 from quarry.healing.restoring import Restoration, restore
 from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey
-from quarry.storage.mirror import RemoteCopy
+from quarry.repair.good_copy import GoodCopy
+from quarry.storage.mirror import RemoteCopy, older_copies
+from quarry.trajectory.report import Expected
 from resources.catalog import CatalogResource
 from resources.failures import permanent_failures
 from resources.files import FilesResource
@@ -48,10 +52,7 @@ def build_restore_job(grid: Grid) -> dg.JobDefinition:
         key, directory, log = cell_of(context), files.open(), context.log.info
         path, expected = directory.trajectory(key), expected_file(catalog.load(), key)
         with permanent_failures(), recorded_outcome(context):
-            remote = (
-                RemoteCopy(store.open(), str(key.trajectory_path)) if store.is_configured else None
-            )
-            copies = good_copies(path, expected, directory.root, directory.aside, remote, log=log)
+            copies = _copies(path, expected, directory, store, log)
             restored = restore(path, expected, copies, directory.aside, log=log)
         record_moved(context, "restore_trajectory", restored.bytes_fetched)
         yield _materialization(context.instance, key, restored)
@@ -75,6 +76,20 @@ def build_restore_job(grid: Grid) -> dg.JobDefinition:
         restore_trajectory()
 
     return restore_cells
+
+
+def _copies(
+    path: Path,
+    expected: Expected,
+    directory: DataDirectory,
+    store: ObjectStoreResource,
+    log: Callable[[str], None],
+) -> list[GoodCopy]:
+    """Where the file may be had: on this machine, in the store, then in the store's past."""
+    name = path.relative_to(directory.root).as_posix()
+    remote = RemoteCopy(store.open(), name) if store.is_configured else None
+    copies = good_copies(path, expected, directory.root, directory.aside, remote, log=log)
+    return [*copies, *(older_copies(store.open(), name) if store.is_configured else [])]
 
 
 def _materialization(

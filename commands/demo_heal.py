@@ -20,7 +20,7 @@ from rich.table import Table
 from commands.collecting import collect_missing
 from commands.damages import DAMAGES
 from commands.live_dagster import LiveDagster
-from commands.output import console, stop
+from commands.output import console, show, stop
 from commands.platform import Platform
 from quarry.keys import TrajectoryKey
 from quarry.scrub_budget import size_text
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dagster._core.storage.dagster_run import RunRecord
 
 _POLL_S = 3.0
+_MOST_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def demo_heal(
     """Damage cells of the demo in six ways and let a real `dagster dev` heal them."""
     started = time.monotonic()
     platform = Platform()
-    if not collect_missing(platform) or not _copied(platform):
+    if not collect_missing(platform) or not _prepared(platform):
         raise stop(started)
     patients = _damage(platform)
     log = platform.deployment.data_dir.parent / "demo-heal.log"
@@ -76,16 +77,19 @@ def demo_heal(
     console.print(f"all healed, {time.monotonic() - started:.0f} s with everything")
 
 
-def _copied(platform: Platform) -> bool:
-    """Give every cell its second copy first; whether all have one."""
-    from commands.output import show
+def _prepared(platform: Platform) -> bool:
+    """Make every cell whole, here and in the store, before it is damaged; whether all are."""
     from sensors.healing import heal_plan
 
-    plan, _ = heal_plan(
-        platform.instance, platform.grid, platform.catalog, platform.directory, platform.store
-    )
-    steps = plan.steps
-    return not show((platform.launcher.heal(step) for step in steps), "Preparing", len(steps))
+    for _ in range(_MOST_ROUNDS):
+        plan, _ = heal_plan(
+            platform.instance, platform.grid, platform.catalog, platform.directory, platform.store
+        )
+        if not plan.steps:
+            console.print(plan.explanation(), markup=False, soft_wrap=True)
+            return not plan.waiting and not plan.stopped
+        show((platform.launcher.heal(step) for step in plan.steps), "Preparing", len(plan.steps))
+    return False
 
 
 def _damage(platform: Platform) -> dict[str, str]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast, get_args
 
 import dagster as dg
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES, RunRecord
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, RunRecord
 
 from assets.heal_outcome import (
     ACTION_TAG,
@@ -37,7 +37,7 @@ def heal_records(instance: dg.DagsterInstance, since: datetime) -> list[RunRecor
 
 def in_flight(instance: dg.DagsterInstance) -> bool:
     """Whether any run is queued or at work."""
-    statuses = list(IN_PROGRESS_RUN_STATUSES)
+    statuses = list(NOT_FINISHED_STATUSES)
     return bool(instance.get_run_ids(dg.RunsFilter(statuses=statuses), limit=1))
 
 

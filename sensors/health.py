@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from assets.check_state import grid_state
@@ -19,6 +20,8 @@ from quarry.keys import TrajectoryKey
 from quarry.storage.inventory import REMOTE_COPY_MATCHES, Entry, take_inventory
 from quarry.trajectory.verification import verify
 from resources.store import ObjectStoreResource
+from sensors.attempts import PARTITION_TAG
+from sensors.verification import MARKING
 
 ASSET_KEY = dg.AssetKey(TRAJECTORIES.name)
 
@@ -92,10 +95,12 @@ def grid_health(
     except StorageError as error:
         copies, store_error = None, str(error)
     seen = _look(instance, grid, copies, has_store=store.is_configured)
+    working = _working(instance)
     busy = [
         key.partition
         for key in keys
         if seen.statuses.get(key.partition) == AssetPartitionStatus.IN_PROGRESS
+        and key.partition in working
     ]
     cells = [_cell(key, catalog, directory, seen) for key in keys if key.partition not in set(busy)]
     uncollected = [
@@ -132,6 +137,16 @@ def _look(
         copies=copies,
         has_store=has_store,
     )
+
+
+def _working(instance: dg.DagsterInstance) -> set[str]:
+    """Partitions that unfinished runs work on, but for runs that only record a failure."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
+    return {
+        run.tags[PARTITION_TAG]
+        for run in runs
+        if PARTITION_TAG in run.tags and not MARKING.items() <= run.tags.items()
+    }
 
 
 def _materialized_at(instance: dg.DagsterInstance) -> dict[str, datetime]:

@@ -17,6 +17,8 @@ from assets.trajectory_checks import NAMES, ROLL_UP
 from sensors.jobs import VERIFY_ONLY
 
 ASSET_KEY = dg.AssetKey(TRAJECTORIES.name)
+MARKING = {"quarry/purpose": "mark"}
+"""Marks the runs that only record a failure; who mends a cell need not wait for them."""
 CHECK_KEYS = [dg.AssetCheckKey(ASSET_KEY, name) for name in NAMES]
 ROLL_UP_KEY = dg.AssetCheckKey(ASSET_KEY, ROLL_UP)
 
@@ -68,6 +70,7 @@ def _mark_damaged_cells(grid: Grid) -> dg.SensorDefinition:
                 run_key=f"{partition}-{evidence}",
                 partition_key=partition,
                 run_config=VERIFY_ONLY,
+                tags=MARKING,
                 asset_selection=[ASSET_KEY],
                 asset_check_keys=[],
             )

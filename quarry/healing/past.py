@@ -42,10 +42,11 @@ class Past:
         """When the cell may be tried again; None for at once.
 
         The rest doubles with each failure and each success that did not last, up to a day. A copy
-        that could not help is none of these: the next rung is due at once.
+        that could not help is none of these: the next rung is due at once. Nor does a failed upload
+        delay the mending of the file here, which may be why it failed.
         """
         resting = [one for one in self.attempts if not _is_refutation(one)]
-        resting += self._relapses(action)
+        resting = _of_kind(resting, action) + self._relapses(action)
         ends = [one.ended_at for one in resting if one.ended_at is not None]
         if not ends:
             return None
@@ -64,12 +65,17 @@ class Past:
 
     def counted(self, action: Action) -> tuple[Attempt, ...]:
         """The attempts that speak against another one, oldest first."""
-        both = [*self._relapses(action), *self.attempts]
+        both = [*self._relapses(action), *_of_kind(self.attempts, action)]
         return tuple(sorted(both, key=lambda one: one.started_at))
 
     def _relapses(self, action: Action) -> list[Attempt]:
         """Successes of the same kind that did not last."""
-        return [one for one in self.healed if (one.action == "upload") == (action == "upload")]
+        return _of_kind(self.healed, action)
+
+
+def _of_kind(attempts: Sequence[Attempt], action: Action) -> list[Attempt]:
+    """Those that mended the file here, or those that mended its copy."""
+    return [one for one in attempts if (one.action == "upload") == (action == "upload")]
 
 
 def past_of(attempts: Sequence[Attempt], last_good_at: datetime | None, now: datetime) -> Past:

@@ -21,7 +21,7 @@ from quarry.storage.object_store import ObjectInfo, ObjectStore
 from quarry.storage.outgoing import Outgoing, outgoing, owner_of
 from quarry.storage.remote_findings import LookLevel, looks
 from quarry.storage.remote_proof import Look, left_s, look_at
-from quarry.trajectory.report import condense
+from quarry.trajectory.report import Expected, condense
 from quarry.trajectory.verification import verify
 
 
@@ -50,6 +50,7 @@ def keep_copy(
     ledger: Ledger,
     *,
     again: bool = False,
+    expected: Expected | None = None,
     deadline_s: float | None = None,
     progress: Progress | None = None,
     cancel: CancelFlag | None = None,
@@ -64,6 +65,8 @@ def keep_copy(
         store: where to.
         ledger: where it is recorded.
         again: store a new version although the current one claims the same digest.
+        expected: what a trajectory file should be; one that lies in another cell's place would
+            take the place of that cell's copy.
         deadline_s: most seconds for all of it.
         progress: called with bytes done and in all, for the file itself.
         cancel: stops when it is set.
@@ -77,7 +80,8 @@ def keep_copy(
     started = time.monotonic()
     objects = outgoing(file, name)
     if len(objects) > 1:
-        verify(file, level="light").raise_if_broken()
+        level = "light" if expected is None else "structure"
+        verify(file, level=level, expected=expected).raise_if_broken()
     limits = Limits("Keeping a copy", f"{store}/{name}", deadline_s, cancel)
     names = [one.name for one in objects]
     if not again:

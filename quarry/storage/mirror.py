@@ -151,18 +151,28 @@ class RemoteCopy:
     Args:
         store: the store.
         name: the object's name.
+        manifest_version: the version of its manifest; by default the current one.
         deadline_s: most seconds of each request.
     """
 
-    def __init__(self, store: ObjectStore, name: str, *, deadline_s: float | None = None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        name: str,
+        *,
+        manifest_version: str | None = None,
+        deadline_s: float | None = None,
+    ) -> None:
         self._store = store
         self._name = name
+        self._manifest_version = manifest_version
         self._deadline_s = deadline_s
         self._version: str | None = None
 
     def __str__(self) -> str:
         """Store and name."""
-        return f"{self._store}/{self._name}"
+        older = f", an older version ({self._manifest_version})" if self._manifest_version else ""
+        return f"{self._store}/{self._name}{older}"
 
     def manifest(self) -> Manifest:
         """The manifest in the store; pins the version of the file that it describes.
@@ -172,7 +182,8 @@ class RemoteCopy:
             IntegrityError: it is damaged.
         """
         name = manifest_name(self._name)
-        manifest = parse_manifest(self._whole(name), f"{self._store}/{name}")
+        data = self._whole(name, self._manifest_version)
+        manifest = parse_manifest(data, f"{self._store}/{name}")
         self._version = self._version_of(manifest).version
         return manifest
 
@@ -195,9 +206,9 @@ class RemoteCopy:
         except FileMissingError:
             return b""
 
-    def _whole(self, name: str) -> bytes:
-        """All bytes of a small object."""
-        info = self._store.head(name, deadline_s=self._deadline_s)
+    def _whole(self, name: str, version: str | None = None) -> bytes:
+        """All bytes of a small object, by default of its current version."""
+        info = self._store.head(name, version, deadline_s=self._deadline_s)
         if info is None:
             raise FileMissingError(
                 "An object is missing",
@@ -225,3 +236,26 @@ class RemoteCopy:
             cure="mirror the file again",
         )
         raise IntegrityError("A mirrored file is missing", where=str(self), findings=[found])
+
+
+def older_copies(
+    store: ObjectStore, name: str, *, most: int = 5, deadline_s: float | None = None
+) -> list[RemoteCopy]:
+    """Versions of a mirrored file that newer ones took the place of, newest first.
+
+    The file that took a good one's place may have been the wrong one.
+
+    Args:
+        store: the store.
+        name: the object's name.
+        most: at most so many.
+        deadline_s: most seconds of each request.
+
+    Raises:
+        StorageError: the store can't be asked.
+    """
+    versions = store.versions(manifest_name(name), deadline_s=deadline_s)
+    return [
+        RemoteCopy(store, name, manifest_version=info.version, deadline_s=deadline_s)
+        for info in versions[1 : most + 1]
+    ]

@@ -34,6 +34,7 @@ class PublishedSource:
         self._digest = digest
         self._sha1 = sha1
         self._before = self._stat()
+        self._rooms: list[memoryview] = []
 
     @property
     def size_bytes(self) -> int:
@@ -53,7 +54,7 @@ class PublishedSource:
             IntegrityError: after the last piece, if these were not the right bytes.
         """
         digest, sha1, n_bytes = blake3(), hashlib.sha1(usedforsecurity=False), 0
-        buffers = _buffers(piece_bytes, self.size_bytes, n_held)
+        buffers = self._buffers(piece_bytes, n_held)
         with self.path.open("rb", buffering=0) as file:
             while piece := _read(file.fileno(), n_bytes, next(buffers)):
                 n_bytes += len(piece)
@@ -77,7 +78,7 @@ class PublishedSource:
         """
         digest, sha1, n_bytes = blake3(), hashlib.sha1(usedforsecurity=False), 0
         pieces: list[Future[str]] = []
-        buffers = _buffers(piece_bytes, self.size_bytes, n_held=2)
+        buffers = self._buffers(piece_bytes, n_held=2)
         with self.path.open("rb", buffering=0) as file, ThreadPoolExecutor(2) as pool:
             updated = pool.submit(sha1.update, b"")
             while piece := _read(file.fileno(), n_bytes, next(buffers)):
@@ -117,6 +118,15 @@ class PublishedSource:
             got,
         )
 
+    def _buffers(self, piece_bytes: int, n_held: int) -> Iterator[memoryview]:
+        """Room for pieces, again and again, in later reads too; no more than the file needs."""
+        one_bytes = max(1, min(piece_bytes, self.size_bytes))
+        n_rooms = max(1, min(n_held, -(-self.size_bytes // one_bytes)))
+        rooms = [room for room in self._rooms if len(room) == one_bytes][:n_rooms]
+        rooms += [memoryview(bytearray(one_bytes)) for _ in range(n_rooms - len(rooms))]
+        self._rooms = rooms
+        return cycle(rooms)
+
     def _prove(self, n_bytes: int, digest: str, sha1: str) -> None:
         """Compare with what the caller said, before the last piece leaves."""
         self.require_unchanged(n_bytes)
@@ -155,13 +165,6 @@ class PublishedSource:
 def sha1_of(data: bytes | memoryview) -> str:
     """SHA-1, which the service compares; the proof is BLAKE3."""
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()
-
-
-def _buffers(piece_bytes: int, size_bytes: int, n_held: int) -> Iterator[memoryview]:
-    """Room for pieces, again and again; no more of it than a file needs."""
-    one_bytes = min(piece_bytes, max(1, size_bytes))
-    n_pieces = -(-max(1, size_bytes) // one_bytes)
-    return cycle([memoryview(bytearray(one_bytes)) for _ in range(min(n_held, n_pieces))])
 
 
 def _read(descriptor: int, offset: int, buffer: memoryview) -> memoryview:

@@ -34,6 +34,7 @@ class Secrets:
             for name, secret in named.items()
             for form, needle in forms(secret).items()
         }
+        self._seen: dict[Path, tuple[tuple[int, int, int], frozenset[str]]] = {}
 
     def in_bytes(self, data: bytes) -> list[str]:
         """Name and form of each that some bytes show."""
@@ -50,7 +51,10 @@ class Secrets:
         return self.in_text(value) if isinstance(value, str) else []
 
     def below(self, directory: Path) -> set[str]:
-        """Every place below a directory that shows one: `home/runs.db: key plain`."""
+        """Every place below a directory that shows one: `home/runs.db: key plain`.
+
+        A file that has not changed since it was last looked at is not read again.
+        """
         found: set[str] = set()
         for path in directory.rglob("*"):
             named = path.relative_to(directory)
@@ -58,10 +62,17 @@ class Secrets:
             if path.is_symlink() or not path.is_file():
                 continue
             try:
-                found |= {f"{named}: {what}" for what in self._in_file(path)}
+                found |= {f"{named}: {what}" for what in self._in_file_as_it_is(path)}
             except FileNotFoundError:  # gone meanwhile
                 continue
         return found
+
+    def _in_file_as_it_is(self, path: Path) -> frozenset[str]:
+        is_now = path.stat()
+        state = (is_now.st_ino, is_now.st_size, is_now.st_mtime_ns)
+        if path not in self._seen or self._seen[path][0] != state:
+            self._seen[path] = state, frozenset(self._in_file(path))
+        return self._seen[path][1]
 
     def _in_file(self, path: Path) -> Iterator[str]:
         data = path.read_bytes()

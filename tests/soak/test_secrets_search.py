@@ -1,4 +1,4 @@
-"""The search finds a secret wherever one was planted; a search that finds nothing proves nothing."""
+"""The search finds a secret wherever one was planted."""
 
 from __future__ import annotations
 
