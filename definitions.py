@@ -136,6 +136,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
             *build_automation_sensors(is_on=deployment.is_automated),
         ],
         resources=deployment.resources(),
+        executor=dg.in_process_executor,  # decision 14: a process a run, not one more a step
     )
 
 

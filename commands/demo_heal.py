@@ -82,9 +82,7 @@ def _prepared(platform: Platform) -> bool:
     from sensors.healing import heal_plan
 
     for _ in range(_MOST_ROUNDS):
-        plan, _ = heal_plan(
-            platform.instance, platform.grid, platform.catalog, platform.directory, platform.store
-        )
+        plan, _ = heal_plan(*platform.healing_inputs, is_automated=platform.deployment.is_automated)
         if not plan.steps:
             console.print(plan.explanation(), markup=False, soft_wrap=True)
             return not plan.waiting and not plan.stopped

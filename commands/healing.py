@@ -116,7 +116,7 @@ def _explained_plan(platform: Platform) -> HealPlan:
     from sensors.healing import heal_plan
 
     plan, health = heal_plan(
-        platform.instance, platform.grid, platform.catalog, platform.directory, platform.store
+        *platform.healing_inputs, is_automated=platform.deployment.is_automated
     )
     text = "\n".join([plan.explanation(), *health.remarks()])
     console.print(text, markup=False, soft_wrap=True)

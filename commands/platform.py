@@ -6,8 +6,17 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from assets.partitions import Grid
+    from quarry.catalog import Catalog
+    from quarry.data_directory import DataDirectory
+    from resources.store import ObjectStoreResource
 
 console = Console(stderr=True, highlight=False)
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,3 +62,10 @@ class Platform:
         self.directory = DataDirectory(self.deployment.data_dir)
         self.store = self.deployment.object_store().process_config_and_initialize()
         self.cells = [key.partition for key in self.catalog.cells()]
+
+    @property
+    def healing_inputs(
+        self,
+    ) -> tuple[DagsterInstance, Grid, Catalog, DataDirectory, ObjectStoreResource]:
+        """What a heal plan is made of."""
+        return self.instance, self.grid, self.catalog, self.directory, self.store

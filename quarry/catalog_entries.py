@@ -186,8 +186,7 @@ class HealSettings(Entry):
     `bytes_per_day` bounds what is sent and fetched, an amount such as `200GB` or a share of all
     bytes such as `5%`; `gpu_hours_per_day` bounds collection. After a failure a cell waits for
     `backoff_minutes`, twice as long after each further one, and after `most_failures` in a row it
-    waits for a person. Damaged originals are kept for `keep_aside_days`. Without `cron` healing
-    looks whenever its sensor does.
+    waits for a person. Damaged originals are kept for `keep_aside_days`.
     """
 
     bytes_per_day: str = "200GB"
@@ -195,7 +194,6 @@ class HealSettings(Entry):
     most_failures: Annotated[int, Field(ge=1)] = 3
     backoff_minutes: Annotated[float, Field(gt=0.0)] = 10.0
     keep_aside_days: Annotated[float, Field(ge=0.0)] = 7.0
-    cron: Cron | None = None
 
     @field_validator("bytes_per_day")
     @classmethod

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Sequence
 
 import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorStatus as Status
 
 from assets.specs import (
     BENCHMARK_SAMPLES,
@@ -22,6 +24,7 @@ from assets.trajectories import AUTOMATION, PURPOSE_TAG
 
 COLLECTS = (BENCHMARK_SAMPLES, MODEL_CHECKPOINTS, TRAJECTORIES)
 FOLLOWS = (CORRECTNESS_LABELS, LABELLED_TRAJECTORIES, COLLECTION_AUDIT)
+COLLECT_MISSING = "collect_missing_cells"
 AUTOMATED = {PURPOSE_TAG: AUTOMATION}
 """Marks every run that these sensors ask for, beside Dagster's `dagster/from_automation_condition`,
 which the daemon adds."""
@@ -35,7 +38,7 @@ def build_automation_sensors(*, is_on: bool) -> list[dg.SensorDefinition]:
     """
     return [
         _sensor(
-            "collect_missing_cells",
+            COLLECT_MISSING,
             COLLECTS,
             "On means GPU hours: every cell of the grid that was never collected is collected, "
             "once, after its samples were drawn and its toy model was trained. A cell that failed "
@@ -71,3 +74,16 @@ def _sensor(
             emit_backfills=False,
             use_user_code_server=True,
         )
+
+
+def is_collecting(instance: dg.DagsterInstance, *, is_on: bool) -> bool:
+    """Whether the sensor that collects missing cells runs.
+
+    Args:
+        instance: knows whether somebody switched it.
+        is_on: what holds if nobody did.
+    """
+    for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+        if state.instigator_name == COLLECT_MISSING and state.status != Status.DECLARED_IN_CODE:
+            return state.status == Status.RUNNING
+    return is_on

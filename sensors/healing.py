@@ -28,6 +28,7 @@ from resources.catalog import CatalogResource
 from resources.files import FilesResource
 from resources.store import ObjectStoreResource
 from sensors.attempts import attempts
+from sensors.automation import is_collecting
 from sensors.health import GridHealth, grid_health
 from sensors.jobs import COLLECT, COPY, RESTORE
 
@@ -72,7 +73,9 @@ def build_healing_sensor(
         files: FilesResource,
         store: ObjectStoreResource,
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        plan, health = heal_plan(context.instance, grid, catalog.load(), files.open(), store)
+        plan, health = heal_plan(
+            context.instance, grid, catalog.load(), files.open(), store, is_automated=is_on
+        )
         explanation = "\n".join([plan.explanation(), *health.remarks()])
         context.log.info(explanation)
         if not plan.steps:
@@ -96,10 +99,16 @@ def heal_plan(
     catalog: Catalog,
     directory: DataDirectory,
     store: ObjectStoreResource,
+    *,
+    is_automated: bool,
 ) -> tuple[HealPlan, GridHealth]:
-    """What is due now, and what it was decided from."""
+    """What is due now, and what it was decided from.
+
+    Cells that were never collected are left to the automation that collects them, while it runs.
+    """
     now = datetime.now(UTC)
-    health = grid_health(instance, grid, catalog, directory, store)
+    is_left = is_collecting(instance, is_on=is_automated)
+    health = grid_health(instance, grid, catalog, directory, store, takes_uncollected=not is_left)
     return plan_healing(health.cells, attempts(instance, now), catalog.heal, now), health
 
 

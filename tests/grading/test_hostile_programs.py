@@ -83,6 +83,20 @@ def test_a_program_sees_no_environment_of_ours(monkeypatch: pytest.MonkeyPatch) 
     assert grade(ADD, "humaneval", body, limits=SHORT).verdict is Verdict.CORRECT
 
 
+@pytest.mark.parametrize(
+    "path", ["f'/proc/{os.getppid()}/environ'", "f'/proc/self/../{os.getppid()}/cmdline'"]
+)
+def test_a_program_can_not_read_what_its_grader_was_given(path: str) -> None:
+    body = f"    import os\n    raise ValueError(open({path}).read())\n"
+    result = grade(ADD, "humaneval", body, limits=SHORT)
+    assert result.evidence["exception"] == "PermissionError"
+
+
+def test_a_program_may_read_of_itself() -> None:
+    body = "    open('/proc/self/status').close()\n    return a + b\n"
+    assert grade(ADD, "humaneval", body, limits=SHORT).verdict is Verdict.CORRECT
+
+
 def test_an_honest_program_may_use_files_of_its_own() -> None:
     body = "    with open('f', 'w') as f:\n        f.write('x')\n    return a + b\n"
     assert grade(ADD, "humaneval", body, limits=SHORT).verdict is Verdict.CORRECT

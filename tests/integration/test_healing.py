@@ -58,7 +58,12 @@ def grid(
 
 def plan_of(grid: SmallPlatform):
     return heal_plan(
-        grid.instance, grid.grid, grid.catalog, DataDirectory(grid.data_dir), grid.store
+        grid.instance,
+        grid.grid,
+        grid.catalog,
+        DataDirectory(grid.data_dir),
+        grid.store,
+        is_automated=False,
     )[0]
 
 

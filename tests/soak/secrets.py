@@ -34,7 +34,7 @@ def run(n: int, seed: int, directory: Path, progress: Progress = silent) -> Outc
             return started[0]
 
         for case in all_cases(live)[:n]:
-            wrong, places = _tried(case, platform)
+            wrong, places = tried(case, platform)
             kinds[case.kind] += 1
             n_places += len(places)
             tally.case(f"{case.kind}: {case.name}", [*wrong, *places])
@@ -61,8 +61,16 @@ def all_cases(live: Callable[[], Live]) -> list[Case]:
     return [*cases(), *live_cases(live)]
 
 
-def _tried(case: Case, platform: SecretPlatform) -> tuple[list[str], list[str]]:
-    """What did not go as meant, and the places that show a secret since."""
+def tried(case: Case, platform: SecretPlatform) -> tuple[list[str], list[str]]:
+    """Do what a case does.
+
+    Args:
+        case: the case.
+        platform: where.
+
+    Returns:
+        What did not go as meant, and the places that show a secret since.
+    """
     printed, said, wrong = io.StringIO(), "", list[str]()
     try:
         with redirect_stdout(printed), redirect_stderr(printed):
