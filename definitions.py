@@ -168,7 +168,7 @@ def _store(name: str) -> str:
     place = _setting("QUARRY_STORE", ".quarry/demo/store" if name == "demo" else "off")
     if place == "off" or is_b2(place):
         return "" if place == "off" else place
-    return str(ROOT / place)
+    return str(ROOT / Path(place).expanduser())
 
 
 def current_deployment() -> Deployment:

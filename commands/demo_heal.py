@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from commands.collecting import collect_missing
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from dagster._core.storage.dagster_run import RunRecord
 
 _POLL_S = 3.0
+_TABLE_WIDTH = 150
+"""Wide enough for a line a cell, also where the output goes to a file."""
 _MOST_ROUNDS = 5
 
 
@@ -185,4 +188,4 @@ def _print(results: list[Healed]) -> None:
             str(one.samples_collected),
             f"{one.seconds:.0f} s" if one.is_healed else "[red]not healed[/red]",
         )
-    console.print(table)
+    Console(stderr=True, width=max(console.width, _TABLE_WIDTH)).print(table)

@@ -137,7 +137,8 @@ def _clear(platform: Platform, cells: list[str]) -> None:
             fix="use a key that `quarry audit` lists",
         )
     for cell in cells:
-        clear(platform.instance, cell)
+        if not clear(platform.instance, cell):
+            console.print(f"{cell}: nothing to clear, no attempt has ended", soft_wrap=True)
 
 
 def _no_store() -> UsageError:

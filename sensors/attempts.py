@@ -19,6 +19,7 @@ from assets.metadata import SAMPLES_COLLECTED
 from quarry.healing.health import Action, Attempt, Outcome
 
 PARTITION_TAG = "dagster/partition"
+CLEARED = "cleared"
 _MEMORY = timedelta(days=60)
 _ERRORS_READ = 50
 """Errors are read of the latest runs only: each costs a query, and only the last ones are shown."""
@@ -55,13 +56,13 @@ def clear(instance: dg.DagsterInstance, partition: str) -> bool:
     """Let a cell be tried again: its latest attempt counts as cleared by a person.
 
     Returns:
-        Whether there was a failed attempt.
+        Whether there was an attempt to clear.
     """
     tags = {**PURPOSE, PARTITION_TAG: partition}
     for record in instance.get_run_records(dg.RunsFilter(tags=tags), limit=1):
         run = record.dagster_run
-        if run.is_finished and not run.is_success:
-            instance.add_run_tags(run.run_id, {OUTCOME_TAG: "cleared"})
+        if run.is_finished:
+            instance.add_run_tags(run.run_id, {OUTCOME_TAG: CLEARED})
             return True
     return False
 
@@ -108,7 +109,7 @@ def _outcome(record: RunRecord) -> Outcome:
     run = record.dagster_run
     if not run.is_finished:
         return "running"
-    if run.is_success:
+    if run.is_success and run.tags.get(OUTCOME_TAG) != CLEARED:
         return "healed"
     return cast("Outcome", run.tags.get(OUTCOME_TAG, "failed"))
 

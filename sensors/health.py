@@ -168,7 +168,10 @@ def _copies(
     if not store.is_configured:
         return {}
     names = {str(key.trajectory_path): directory.trajectory(key) for key in keys}
-    return {entry.name: entry for entry in take_inventory(names, store.open()).entries}
+    return {
+        entry.name: entry
+        for entry in take_inventory(names, store.open(), ledger=store.ledger()).entries
+    }
 
 
 def _cell(
@@ -185,7 +188,7 @@ def _cell(
         local=local,
         copy=copy,
         is_copy_refuted=local == "sound" and key.partition in seen.rotten,
-        is_lone=local == "sound" and copy in {"missing", "different"},
+        is_lone=local in {"sound", "failed"} and copy in {"missing", "different", "absent"},
         size_bytes=size_bytes,
         gpu_hours=catalog.effort.collect_gpu_hours,
         why=why,

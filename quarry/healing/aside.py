@@ -25,6 +25,7 @@ from quarry.errors import FileMissingError, IntegrityError, QuarryError
 from quarry.keys import TrajectoryKey
 from quarry.trajectory.digest_table import SUFFIX as TABLE_SUFFIX
 from quarry.trajectory.digests import file_digest
+from quarry.trajectory.manifest import SUFFIX as MANIFEST_SUFFIX
 from quarry.trajectory.manifest import manifest_path, read_manifest, write_manifest
 from quarry.trajectory.space import full_disk_named, require_space
 from quarry.trajectory.staging import cell_name, is_abandoned, owner_mark
@@ -118,8 +119,9 @@ def sweep_aside(
     """Remove what was kept long enough and is needed no more; and what killed processes left.
 
     A file stays while its cell's present file does not verify (level `light`); and, however old,
-    while it is sound itself and no other copy of its version is known: it may be another cell's
-    only one that lay in the wrong place.
+    while it is sound itself and no other whole copy of its version is known: it may be another
+    cell's only one that lay in the wrong place. Sound are bytes that any manifest here names, its
+    own or a cell's; each file that may go, and each that is to stand for it, is read as a whole.
 
     Args:
         aside: the folder of all that is kept.
@@ -131,16 +133,12 @@ def sweep_aside(
         What was removed.
     """
     removed: list[AsideFile] = []
-    versions_here: set[str] | None = None
     for one in list_aside(aside):
         present = data_dir / one.key.trajectory_path
         if one.kept_at >= older_than or not _is_sound(present):
             continue
-        if one.blake3 is not None and _is_sound(one.path):
-            versions_here = _versions(data_dir) if versions_here is None else versions_here
-            is_known = one.blake3 in versions_here or has_copy(one.blake3)
-            if not is_known and file_digest(one.path) == one.blake3:
-                continue
+        if _is_last(one, data_dir, has_copy):
+            continue
         shutil.rmtree(one.path.parent)
         removed.append(one)
     for folder in aside.glob("*"):
@@ -180,10 +178,26 @@ def _is_sound(path: Path) -> bool:
     return light.manifest is not None and not light.findings
 
 
-def _versions(data_dir: Path) -> set[str]:
-    """BLAKE3 of every version that is whole in its cell's place, as far as 4 KiB a file tell."""
-    paths = (data_dir / "trajectories").glob(f"*/*/{PUBLISHED}")
-    return {digest for path in paths if _is_sound(path) and (digest := version_of(path))}
+def _is_last(one: AsideFile, data_dir: Path, has_copy: Callable[[str], bool]) -> bool:
+    """Whether a file is sound, and no other whole copy of its version is known."""
+    try:
+        digest = file_digest(one.path)
+    except OSError:  # bad sectors
+        return False
+    places = list((data_dir / "trajectories").glob(f"*/*/{PUBLISHED}{MANIFEST_SUFFIX}"))
+    files = [place.with_name(place.name.removesuffix(MANIFEST_SUFFIX)) for place in places]
+    named = [file for file in files if version_of(file) == digest]
+    if (digest != one.blake3 and not named) or has_copy(digest):
+        return False
+    return not any(_has_digest(file, digest) for file in named)
+
+
+def _has_digest(file: Path, digest: str) -> bool:
+    """Whether a file has certain bytes, every one of them."""
+    try:
+        return file_digest(file) == digest
+    except OSError:
+        return False
 
 
 def _second_name(path: Path, other: Path) -> None:

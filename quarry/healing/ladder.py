@@ -90,9 +90,13 @@ def _refusal_of_restoring(cell: CellHealth, is_refuted: bool) -> str | None:
     """Why restoring will not do; None where it may.
 
     After a failed run a file that is here is looked at first: it may be whole, and needs no copy.
+    A damaged one that the store lacks may prove itself (a lost table, bytes behind its end), or lie
+    in another cell's place: that is tried once.
     """
     if is_refuted:
         return "it was tried, and no copy could give the bytes"
+    if cell.local == "damaged" and cell.copy == "missing":
+        return None
     if cell.local == "failed" and (cell.is_lone or cell.copy in {"matching", "missing"}):
         return None
     if cell.is_copy_refuted:

@@ -12,6 +12,7 @@ from pathlib import Path
 from quarry.errors import READ_ERRORS, FileMissingError, IntegrityError, StorageError
 from quarry.healing.aside import PUBLISHED, list_aside
 from quarry.repair.good_copy import GoodCopy, LocalCopy
+from quarry.repair.proofs import local_manifest
 from quarry.trajectory.digests import HEAD_BYTES, head_digest
 from quarry.trajectory.manifest import Manifest
 from quarry.trajectory.report import Expected
@@ -23,7 +24,7 @@ class MisplacedCopy(LocalCopy):
 
     Args:
         path: the file.
-        manifest: what it is, as the copy in the store says.
+        manifest: what it is, as the copy in the store or the manifest in the right place says.
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
@@ -55,15 +56,19 @@ def good_copies(
         log: takes a line about each copy on this machine.
     """
     wanted = _manifest_of(remote)
-    candidates = (one for one in _candidates(data_dir, aside) if one != path)
-    if wanted is not None:
-        local: list[GoodCopy] = [
-            MisplacedCopy(one, wanted) for one in candidates if _begins_as(one, wanted)
-        ]
-    else:
+    # The manifest beside the place may be all that is left of a newer version than the store has.
+    claims = [one for one in (local_manifest(path), wanted) if one is not None]
+    candidates = [one for one in _candidates(data_dir, aside) if one != path]
+    local: list[GoodCopy] = [
+        MisplacedCopy(one, claim)
+        for claim in claims
+        for one in candidates
+        if _begins_as(one, claim)
+    ]
+    if wanted is None:
         start = f"{expected.task}_"  # each one costs a child process: a wrong task is unlikely
         named = (one for one in candidates if one.name.startswith(start))
-        local = [LocalCopy(one) for one in named if _belongs(one, expected)]
+        local += [LocalCopy(one) for one in named if _belongs(one, expected)]
     for one in local:
         log(f"{one} may be a copy of {path.name}")
     return [*local, *([remote] if remote is not None else [])]
@@ -93,8 +98,12 @@ def _begins_as(path: Path, wanted: Manifest) -> bool:
 
 
 def _belongs(path: Path, expected: Expected) -> bool:
-    """Whether a file says that it is of the cell, and is whole as far as its structure tells."""
+    """Whether a file says that it is of the cell, and is whole as far as its structure tells.
+
+    A file of an older pipeline does not say so: verification passes it for every cell.
+    """
     try:
-        return verify(path, level="structure", expected=expected).is_clean
+        report = verify(path, level="structure", expected=expected)
     except READ_ERRORS:
         return False
+    return report.is_clean and "legacy_layout" not in report.kinds()

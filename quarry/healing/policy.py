@@ -107,7 +107,8 @@ def plan_healing(
     n_bytes = _purse("bytes", daily_bytes, history, now)
     gpu_hours = _purse("GPU hours", settings.gpu_hours_per_day, history, now)
     chosen = list(_take(steps, n_bytes, gpu_hours))
-    late = [_put_off(step, daily_bytes, settings, now) for step in steps if step not in chosen]
+    taken = {step.key for step in chosen}
+    late = [_put_off(step, daily_bytes, settings, now) for step in steps if step.key not in taken]
     return HealPlan(
         steps=tuple(chosen),
         waiting=tuple(sorted([*waiting, *late], key=lambda one: one.key.partition)),
@@ -137,7 +138,7 @@ def _judge(
     until = past.rests_until(rung.action, settings)
     if until is not None and until > now:
         last = past.counted(rung.action)[-1]
-        why = f"resting after {_told(last)}"
+        why = f"resting after {_told(last)}" + (f": {last.error}" if last.error else "")
         return Waiting(cell.key, rung.action, why, until.astimezone(UTC))
     is_collected = rung.action == "recollect"
     return HealStep(

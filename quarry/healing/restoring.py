@@ -123,7 +123,7 @@ def restore(
     own = None if is_misplaced else local_manifest(path)
     try:
         for version in versions_of(own, copies, refusals):
-            with work_file(path) as work:
+            with work_file(path, lambda: bool(refusals.unreachable)) as work:
                 job.tell("seeded")
                 result = mend_version(work, path, version, refusals, deadline_s)
                 if result is not None and _fits(work, job, version, refusals):

@@ -51,9 +51,9 @@ def salvage_first(
 ) -> SalvagedRows | None:
     """Save the intact rows of a cell's file into staging, if it does not verify.
 
-    Never stops a collection: what goes wrong is logged. Again for the same damage changes nothing.
-    Of another cell's file nothing is salvaged; where it is too damaged to tell, the collection
-    refuses its rows.
+    What goes wrong is logged, and stops a collection in one case only: the file is another cell's,
+    and could not be kept aside. Again for the same damage changes nothing. Of another cell's file
+    nothing is salvaged; where it is too damaged to tell, the collection refuses its rows.
 
     Args:
         path: the cell's place.
@@ -65,6 +65,10 @@ def salvage_first(
 
     Returns:
         The rows; None where the file is missing or sound, or nothing could be saved.
+
+    Raises:
+        QuarryError, OSError: the file is another cell's and maybe its only one, and it could not
+            be kept aside; publishing would destroy it.
     """
     try:
         recover(path)
@@ -76,15 +80,45 @@ def salvage_first(
             return None
         defect = report.errors[0]
         log(f"{path.name} is damaged: {defect.what}: {defect.got}")
-        kept = keep_aside(path, key, aside or data_dir / "aside", defect.kind)
-        log(f"the damaged file is kept in {kept.parent}")
-        if WRONG_PARTITION in report.kinds():
+        is_misplaced = WRONG_PARTITION in report.kinds()
+        _keep(path, key, aside or data_dir / "aside", defect.kind, log, is_needed=is_misplaced)
+        if is_misplaced:
             log("it is another cell's, so none of its rows can be used")
             return None
         return _salvage(path, _output(path, key, data_dir), log)
+    except _NotKeptError as error:
+        raise error.cause from error
     except (QuarryError, OSError) as error:
         log(f"nothing could be salvaged of {path.name}, so every sample is collected: {error}")
         return None
+
+
+class _NotKeptError(Exception):
+    """A file that may be another cell's only one has no second name."""
+
+    def __init__(self, cause: QuarryError | OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _keep(
+    path: Path,
+    key: TrajectoryKey,
+    aside: Path,
+    why: str,
+    log: Callable[[str], None],
+    *,
+    is_needed: bool,
+) -> None:
+    """Give a damaged file its second name; its rows can be salvaged without one."""
+    try:
+        kept = keep_aside(path, key, aside, why)
+    except (QuarryError, OSError) as error:
+        if is_needed:
+            raise _NotKeptError(error) from error
+        log(f"the damaged file can't be kept in {aside}: {error}")
+        return
+    log(f"the damaged file is kept in {kept.parent}")
 
 
 def _salvage(path: Path, output: Path, log: Callable[[str], None]) -> SalvagedRows | None:

@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from quarry.errors import FileMissingError, IntegrityError
@@ -28,11 +28,13 @@ _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
 
 
 @contextlib.contextmanager
-def work_file(path: Path) -> Generator[Path]:
+def work_file(path: Path, is_kept: Callable[[], bool] = lambda: False) -> Generator[Path]:
     """A file to work on, gone after the block unless it was renamed; a kill leaves it.
 
     Args:
         path: the final name; its folder exists.
+        is_kept: asked at the end; what a store gave before it failed is worth keeping for the next
+            process, as after a kill.
 
     Raises:
         StorageFullError: it has to be copied at once, and there is no room.
@@ -45,7 +47,8 @@ def work_file(path: Path) -> Generator[Path]:
             _seed(work, path)
         yield work
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not is_kept():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep_left(path: Path, *, has_proof: bool = False) -> None:

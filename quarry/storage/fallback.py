@@ -13,6 +13,7 @@ from quarry.repair.repairing import repair
 from quarry.storage.limits import Progress
 from quarry.storage.mirror import RemoteCopy, beside
 from quarry.storage.object_store import ObjectStore
+from quarry.storage.outgoing import ALWAYS_WITH_MANIFEST
 from quarry.trajectory.manifest import manifest_path
 
 
@@ -55,11 +56,11 @@ def bring_back(
     info = store.head(name, deadline_s=deadline_s)
     if info is None:
         return False
-    if info.blake3 is None:
+    if info.blake3 is None or path.suffix in ALWAYS_WITH_MANIFEST:
         raise IntegrityError(
             "An object can't be proven",
             where=f"{store}/{name}",
-            findings=[_without_digest(f"{store}/{name}")],
+            findings=[_unproven(f"{store}/{name}", has_digest=info.blake3 is not None)],
         )
     try:
         store.download(
@@ -75,14 +76,14 @@ def bring_back(
     return True
 
 
-def _without_digest(where: str) -> Finding:
-    """The finding for an object that another program put there."""
+def _unproven(where: str, *, has_digest: bool) -> Finding:
+    """The finding for an object that another program put there, or a kill left without proofs."""
     return Finding(
         check="remote_copy_matches",
         kind="remote_unproven",
-        what="An object has no digest, so its bytes can't be proven",
+        what="An object has no manifest or no digest, so its bytes can't be proven",
         where=where,
-        expected="the BLAKE3 digest that every upload of quarry carries",
-        got="none: another program put it there",
+        expected="the BLAKE3 digest and the manifest that every upload of quarry carries",
+        got="no manifest" if has_digest else "no digest: another program put it there",
         cure="download it by hand, and let `quarry adopt` examine it",
     )

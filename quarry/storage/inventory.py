@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from quarry.errors import FileMissingError, IntegrityError
 from quarry.storage.ledger import Ledger, LedgerEntry
 from quarry.storage.object_store import ObjectInfo, ObjectStore, UnfinishedUpload
-from quarry.storage.outgoing import owner_of
+from quarry.storage.outgoing import manifest_name, owner_of, table_name
 from quarry.storage.prices import (
     EGRESS_USD_PER_GB,
     FREE_EGRESS_RATIO,
@@ -39,8 +39,8 @@ __all__ = [
 ]
 
 State = Literal["matching", "missing", "different", "remote_only", "absent", "orphaned"]
-"""`matching` here and there; `missing` there; `different` there; `remote_only`, not here; `absent`
-from both; `orphaned`: there, but of no cell."""
+"""`matching` here and there; `missing` there; `different` there, or without its proofs
+there; `remote_only`, not here; `absent` from both; `orphaned`: there, but of no cell."""
 
 Recorded = Literal["recorded", "unrecorded", "contradicted", "condemned"]
 """What the ledger says of the listed version: `recorded` as good; `unrecorded`; `contradicted`:
@@ -151,18 +151,19 @@ def take_inventory(
         StorageError: the store can't be asked.
     """
     there = {info.name: info for info in store.objects(prefix, deadline_s=deadline_s)}
+    if ledger is not None:
+        ledger.require_same_place(store, prefix, is_empty=not there)
     unfinished = tuple(store.unfinished(prefix, deadline_s=deadline_s))
     known = None if ledger is None else _known(ledger, store, prefix)
     proof_bytes = _proof_bytes(there.values())
-    entries = [
-        _entry(name, path, there.get(name), proof_bytes[name], known)
-        for name, path in files.items()
-    ]
+    entries = [_entry(name, path, there, proof_bytes[name], known) for name, path in files.items()]
     entries += [
         Entry(name, "orphaned", info.size_bytes, info.version, 0, _recorded(name, info, known))
         for name, info in there.items()
         if (owner_of(name) or name) not in files
     ]
+    if known:
+        entries = [_found_by_version(entry, known.get(entry.name), store) for entry in entries]
     entries.sort(key=lambda entry: entry.name)
     return Inventory(
         entries=tuple(entries),
@@ -175,11 +176,15 @@ def take_inventory(
 def _entry(
     name: str,
     path: Path,
-    info: ObjectInfo | None,
+    there: Mapping[str, ObjectInfo],
     proof_bytes: int,
     known: Mapping[str, LedgerEntry] | None,
 ) -> Entry:
-    """How a file of the grid and its object compare, by digest."""
+    """How a file of the grid and its objects compare, by digest.
+
+    A copy that lacks its manifest or its table can't be restored, so it counts as different.
+    """
+    info = there.get(name)
     manifest, recorded = _manifest_of(path), _recorded(name, info, known)
     if info is None:
         size_bytes = manifest.size_bytes if manifest else 0
@@ -187,9 +192,27 @@ def _entry(
         return Entry(name, state, size_bytes, None, proof_bytes, recorded)
     state = "remote_only"
     if path.exists():
-        is_same = manifest is not None and manifest.blake3 == info.blake3
+        is_same = (
+            manifest is not None
+            and manifest.blake3 == info.blake3
+            and manifest_name(name) in there
+            and table_name(name, manifest.digests) in there
+        )
         state = "matching" if is_same else "different"
     return Entry(name, state, info.size_bytes, info.version, proof_bytes, recorded)
+
+
+def _found_by_version(entry: Entry, recorded: LedgerEntry | None, store: ObjectStore) -> Entry:
+    """An absent file whose recorded version is there although hidden: it can be had without a GPU.
+
+    One request for each file that is absent from both and recorded, so mostly none.
+    """
+    if entry.state != "absent" or recorded is None or recorded.state != "kept":
+        return entry
+    info = store.head(entry.name, recorded.version)
+    if info is None or not recorded.describes(info):
+        return entry
+    return replace(entry, state="remote_only", size_bytes=info.size_bytes, version=info.version)
 
 
 def _manifest_of(path: Path) -> Manifest | None:

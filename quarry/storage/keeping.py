@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from quarry.errors import IntegrityError
@@ -124,8 +125,9 @@ def examine_copy(
         FileMissingError, IntegrityError: there is nothing to compare with.
         StorageError: the store can't be asked.
     """
+    since = datetime.now(UTC)
     found = looks(file, name, store, level=level, deadline_s=deadline_s)
-    _condemn(found, store, ledger)
+    _condemn(found, store, ledger, since)
     return condense(finding for look in found.values() for finding in look.findings)
 
 
@@ -145,7 +147,8 @@ def record_proven(
     """
     wrong = [finding for look in found for finding in look.findings]
     if wrong:
-        _condemn({one.name: look for one, look in zip(objects, found, strict=True)}, store, ledger)
+        looked = {one.name: look for one, look in zip(objects, found, strict=True)}
+        _condemn(looked, store, ledger, datetime.now(UTC))
         raise IntegrityError(
             "A copy is not what was stored",
             where=f"{store}/{objects[0].name}",
@@ -171,13 +174,15 @@ def _known_damaged(
     return [info.name for info in current if info and damaged[info.name] == info.version]
 
 
-def _condemn(found: Mapping[str, Look], store: ObjectStore, ledger: Ledger) -> None:
+def _condemn(
+    found: Mapping[str, Look], store: ObjectStore, ledger: Ledger, since: datetime
+) -> None:
     """Note in the ledger what is wrong; a file whose proofs are wrong is unproven."""
     first = next(iter(found))
     wrong = {name: look for name, look in found.items() if look.findings}
     for name, look in wrong.items():
         if look.is_rotten and look.info is not None:
-            ledger.condemn(LedgerEntry.of(store, look.info), "damaged")
+            ledger.condemn(LedgerEntry.of(store, look.info), "damaged", since=since)
         else:
             _withdraw(name, "missing", store, ledger)
     if wrong and first not in wrong:

@@ -19,6 +19,7 @@ from typing import Any, Literal, NoReturn
 from quarry.errors import (
     IntegrityError,
     StorageDeadlineError,
+    StorageError,
     StorageFullError,
     UsageError,
 )
@@ -123,17 +124,20 @@ class Ledger:
             database.executemany("DELETE FROM copies WHERE store = ? AND name = ?", gone)
             database.executemany(_INSERT + _REPLACE, map(_row, given))
 
-    def condemn(self, entry: LedgerEntry, state: State) -> None:
+    def condemn(self, entry: LedgerEntry, state: State, *, since: datetime | None = None) -> None:
         """Note that a version is no good copy; another version recorded meanwhile stays as it is.
 
         Args:
             entry: the version, recorded or not.
             state: why.
+            since: when the look at it began, where it was the current one then; what is recorded
+                of another version since before that is replaced.
         """
         made = replace(entry, state=state, recorded_at=datetime.now(UTC))
+        before = "" if since is None else since.isoformat()
         with self._writing() as database:
-            condition = " WHERE copies.version = excluded.version"
-            database.execute(_INSERT + _REPLACE + condition, _row(made))
+            condition = " WHERE copies.version = excluded.version OR copies.recorded_at < ?"
+            database.execute(_INSERT + _REPLACE + condition, (*_row(made), before))
 
     def forget(self, store: object, *names: str) -> int:
         """Drop what is known of objects; returns how many entries there were."""
@@ -156,6 +160,28 @@ class Ledger:
     def condemned(self, store: object, prefix: str = "") -> list[LedgerEntry]:
         """Copies under a prefix that were recorded or found once and are not good, by name."""
         return [one for one in self._all(str(store), prefix) if one.state != "kept"]
+
+    def require_same_place(self, store: object, prefix: str, *, is_empty: bool) -> None:
+        """Refuse to believe that everything is gone: more likely a disk is not mounted.
+
+        Args:
+            store: the store.
+            prefix: what was listed.
+            is_empty: whether the listing had nothing at all.
+
+        Raises:
+            StorageError: it had nothing, and good copies are recorded.
+        """
+        n_kept = len(self.entries(store, prefix)) if is_empty else 0
+        if n_kept:
+            raise StorageError(
+                "The store lists nothing, although copies were recorded there",
+                where=f"{store}/{prefix}",
+                expected=f"{n_kept:,} objects",
+                got="none",
+                fix="mount the disk, or correct QUARRY_STORE; if the store was emptied on "
+                f"purpose, move {self.path} away",
+            )
 
     def _all(self, store: str, prefix: str) -> list[LedgerEntry]:
         """All entries under a prefix, each proven by its own digest."""

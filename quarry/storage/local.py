@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from quarry.errors import IntegrityError
 from quarry.storage.download import absent, cut_off, proven_file
 from quarry.storage.limits import CancelFlag, Limits, Progress
 from quarry.storage.local_layout import (
@@ -76,7 +77,7 @@ class LocalStore:
         info = ObjectInfo(
             name, "", 0, require_digest(blake3), sha1, require_metadata(metadata), datetime.now(UTC)
         )
-        current = self._current(folder)
+        current = self._listed(name, folder)
         if current is not None and current.blake3 == blake3 and not again:
             return current
         require_condition(condition, current, name, str(self))
@@ -98,7 +99,7 @@ class LocalStore:
     ) -> ObjectInfo:
         """Make a proven and synced copy a version, unless another process was first."""
         with locked(folder) as directory:
-            current = self._current(folder)
+            current = self._listed(info.name, folder)
             if current is not None and current.blake3 == info.blake3 and not again:
                 return current
             require_condition(condition, current, info.name, str(self))
@@ -109,11 +110,25 @@ class LocalStore:
         return made
 
     def _current(self, folder: Path) -> ObjectInfo | None:
-        """The newest version."""
+        """The newest version.
+
+        Raises:
+            IntegrityError: what is known of it is damaged.
+        """
         for version in version_ids(folder):
             if (info := read_sidecar(folder, version)) is not None:
                 return info
         return None
+
+    def _listed(self, name: str, folder: Path) -> ObjectInfo | None:
+        """The newest version; where what is known of it is damaged, one that nothing is known of.
+
+        One damaged sidecar must not hide all other objects, nor keep the next version out.
+        """
+        try:
+            return self._current(folder)
+        except IntegrityError:
+            return _unknown(name, folder, version_ids(folder)[0])
 
     def head(
         self, name: str, version: str | None = None, *, deadline_s: float | None = None
@@ -185,15 +200,21 @@ class LocalStore:
 
     def objects(self, prefix: str = "", *, deadline_s: float | None = None) -> Iterator[ObjectInfo]:
         """See `ObjectStore.objects`."""
-        for _, folder in object_folders(self.root, prefix):
-            if (info := self._current(folder)) is not None:
+        for name, folder in object_folders(self.root, prefix):
+            if (info := self._listed(name, folder)) is not None:
                 yield info
 
     def versions(self, name: str, *, deadline_s: float | None = None) -> list[ObjectInfo]:
         """See `ObjectStore.versions`."""
         folder = object_folder(self.root, name)
-        found = (read_sidecar(folder, version) for version in version_ids(folder))
-        return [info for info in found if info is not None]
+        found: list[ObjectInfo] = []
+        for version in version_ids(folder):
+            try:
+                info = read_sidecar(folder, version)
+            except IntegrityError:
+                info = _unknown(name, folder, version)
+            found += [info] if info is not None else []
+        return found
 
     def delete(self, name: str, version: str, *, deadline_s: float | None = None) -> bool:
         """See `ObjectStore.delete`; the sidecar goes first, so that no half version is left."""
@@ -236,6 +257,13 @@ class LocalStore:
                     (folder / upload.upload).unlink(missing_ok=True)
                     swept.append(upload)
         return swept
+
+
+def _unknown(name: str, folder: Path, version: str) -> ObjectInfo:
+    """A version of which nothing can be believed."""
+    data = folder / version
+    size_bytes = data.stat().st_size if data.exists() else 0
+    return ObjectInfo(name, version, size_bytes, None, None, {}, datetime.fromtimestamp(0, UTC))
 
 
 def _copy(read: PublishedSource, target: Path, limits: Limits, progress: Progress | None) -> None:

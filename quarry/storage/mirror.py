@@ -209,6 +209,9 @@ class RemoteCopy:
     def _whole(self, name: str, version: str | None = None) -> bytes:
         """All bytes of a small object, by default of its current version."""
         info = self._store.head(name, version, deadline_s=self._deadline_s)
+        if info is None and version is None:  # hidden by a person or a lifecycle rule
+            versions = self._store.versions(name, deadline_s=self._deadline_s)
+            info = versions[0] if versions else None
         if info is None:
             raise FileMissingError(
                 "An object is missing",

@@ -17,7 +17,7 @@ from quarry.trajectory.digests import HEAD_BYTES, file_digest, head_digest
 from quarry.trajectory.manifest import SUFFIX as MANIFEST_SUFFIX
 from quarry.trajectory.manifest import manifest_path, parse_manifest, read_manifest
 
-_ALWAYS_WITH_MANIFEST = (".h5", ".hdf5")
+ALWAYS_WITH_MANIFEST = (".h5", ".hdf5")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def owner_of(name: str) -> str | None:
 
 def _plain(file: Path, name: str) -> Outgoing:
     """A file of a format without manifest; it is read as a whole."""
-    if file.suffix in _ALWAYS_WITH_MANIFEST:
+    if file.suffix in ALWAYS_WITH_MANIFEST:
         read_manifest(manifest_path(file))
     if file.name.startswith("."):
         raise UsageError(

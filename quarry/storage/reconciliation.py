@@ -101,6 +101,7 @@ def reconcile(
     # Entries first: what is recorded while the store is listed must not look lost.
     known = [*ledger.entries(store, prefix), *ledger.condemned(store, prefix)]
     there = {info.name: info for info in store.objects(prefix, deadline_s=left_s(limits))}
+    ledger.require_same_place(store, prefix, is_empty=not there)
     compared = _Comparison(store, ledger, limits, there, known)
     for name in sorted({*files, *compared.names}):
         compared.file(name, files.get(name))

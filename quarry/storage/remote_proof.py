@@ -90,7 +90,11 @@ def look_at(
     try:
         head = store.read_range(one.name, 0, HEAD_BYTES, info.version, deadline_s=deadline_s)
     except FileMissingError:
-        return look_at(one, store, version, deadline_s)  # deleted since: say so
+        place = f"{where}, version {info.version}"
+        if store.head(one.name, info.version, deadline_s=deadline_s) is not None:
+            return Look(info, [_rot(place, f"{one.size_bytes:,} bytes", "none: its data is gone")])
+        found = remote_finding("remote_missing", "The file has no copy", place, "an object", "none")
+        return Look(None, [found])  # deleted since
     except IntegrityError as error:
         return Look(info, error.findings)
     if head_digest(head) == one.head_digest:

@@ -25,6 +25,7 @@ TRAJECTORIES_VIEW = "trajectories"
 SALVAGED_VIEW = "salvaged"
 JOURNAL_SUFFIX = ".journal"
 _OWNER = re.compile(r"\.by-(?P<host>\w{8})-(?P<boot>\w{8})-(?P<pid>\d+)-(?P<start>\d+)-\w{8}\.")
+_HIDDEN = -2
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -77,7 +78,10 @@ def is_abandoned(name: str) -> bool:
     found = _OWNER.search(name)
     if found is None or found["host"] != _host():
         return False
-    return found["boot"] != _boot() or _start(int(found["pid"])) != int(found["start"])
+    return found["boot"] != _boot() or _start(int(found["pid"])) not in (
+        int(found["start"]),
+        _HIDDEN,
+    )
 
 
 def staged_files(data_dir: Path, key: TrajectoryKey) -> list[Path]:
@@ -145,14 +149,15 @@ def _boot() -> str:
 def _start(pid: int) -> int:
     """When a process started, in clock ticks since boot; -1 if there is none.
 
-    Where the system has no `/proc`, 0 for every process that exists.
+    Where the system has no `/proc`, 0 for every process that exists; `_HIDDEN` for one of another
+    user on a machine whose `/proc` shows everybody only their own.
     """
     if not Path("/proc/self/stat").exists():
         return 0 if _exists(pid) else -1
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return -1
+        return _HIDDEN if _exists(pid) else -1
     # The second field is the program's name in parentheses and may hold anything.
     return int(stat.rpartition(")")[2].split()[19])
 
