@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from quarry.errors import CopyUnusableError, StorageError
+from quarry.errors import CopyUnusableError, StorageError, StorageRefusedError
 
 PURPOSE = {"quarry/purpose": "heal"}
 """Marks every run that healing asked for."""
@@ -23,11 +23,17 @@ OUTCOME_TAG = "quarry/heal_outcome"
 
 @contextmanager
 def recorded_outcome(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
-    """Tag the run where what failed is not the cell's fault: the copy's, or the store's."""
+    """Tag the run where what failed is not the cell's fault: the copy's, or the store's.
+
+    A store that refused for good gets no tag, so that the attempt counts as a failure: a cap or a
+    missing permission stays until a person acts, who is asked once a cell is given up.
+    """
     try:
         yield
     except CopyUnusableError:
         _tag(context, "copy_unusable")
+        raise
+    except StorageRefusedError:
         raise
     except StorageError:
         _tag(context, "unreachable")

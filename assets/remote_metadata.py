@@ -35,6 +35,7 @@ def restoration_metadata(restored: Restoration) -> dict[str, Any]:
         "how": restored.how,
         "sources": ", ".join(restored.sources) or "none needed",
         "bytes_fetched": restored.bytes_fetched,
+        "is_older_version": restored.is_older,
         "kept_aside": str(restored.kept_aside or "nothing: its bytes were right"),
         "path": dg.MetadataValue.path(str(restored.path)),
         **(
@@ -59,7 +60,7 @@ def inventory_metadata(inventory: Inventory, settled: Reconciliation) -> dict[st
         "stored_bytes": inventory.stored_bytes,
         "fetch_bytes": inventory.fetch_bytes,
         "storage_usd_per_month": round(inventory.monthly_cost(), 4),
-        "egress_usd_to_fetch_what_is_missing_here": round(inventory.egress_cost(), 4),
+        "egress_usd_to_fetch": round(inventory.egress_cost(), 4),
         "not_matching": _entries_table(inventory),
     }
 

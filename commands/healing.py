@@ -42,6 +42,8 @@ def heal(
     """
     platform = Platform()
     _clear(platform, clear or [])
+    if apply:
+        _verify_unverified(platform)
     plan = _explained_plan(platform)
     done = 0
     for _ in range(_MOST_ROUNDS if apply else 0):
@@ -121,6 +123,15 @@ def _explained_plan(platform: Platform) -> HealPlan:
     text = "\n".join([plan.explanation(), *health.remarks()])
     console.print(text, markup=False, soft_wrap=True)
     return plan
+
+
+def _verify_unverified(platform: Platform) -> None:
+    """Have files looked at that no check has looked at; healing passes them over else."""
+    from sensors.healing import heal_plan
+
+    _, health = heal_plan(*platform.healing_inputs, is_automated=platform.deployment.is_automated)
+    cells = [cell.key.partition for cell in health.unverified()]
+    show(platform.launcher.verify(cells), "Verifying", len(cells))
 
 
 def _clear(platform: Platform, cells: list[str]) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from assets.check_state import partition_tags
 from assets.heal_outcome import (
     ACTION_TAG,
     ATTEMPT_TAG,
@@ -21,7 +22,7 @@ from assets.partitions import Grid
 from assets.specs import REMOTE_TRAJECTORIES
 from quarry.catalog import Catalog
 from quarry.data_directory import DataDirectory
-from quarry.healing.health import Action
+from quarry.healing.health import Action, CellHealth
 from quarry.healing.plan import HealPlan, HealStep
 from quarry.healing.policy import plan_healing
 from resources.catalog import CatalogResource
@@ -30,7 +31,7 @@ from resources.store import ObjectStoreResource
 from sensors.attempts import attempts
 from sensors.automation import is_collecting
 from sensors.health import GridHealth, grid_health
-from sensors.jobs import COLLECT, COPY, RESTORE
+from sensors.jobs import COLLECT, COPY, RESTORE, VERIFY
 
 NAME = "heal_cells"
 JOBS: dict[Action, str] = {"restore": RESTORE, "upload": COPY, "recollect": COLLECT}
@@ -39,11 +40,12 @@ AGAIN = {"ops": {REMOTE_TRAJECTORIES.name: {"config": {"again": True}}}}
 """Run config that stores a copy although the store claims to have it."""
 
 _DESCRIPTION = (
-    "Finds cells whose file is damaged or missing here, or without a sound second copy, and "
-    "launches the cheapest sound action: restore damaged ranges or the file from the copy; upload "
-    "the copy again; else collect what is lost. Within the budgets of the catalog's `heal:`; waits "
-    "longer after each failure, and stops for a cell that fails too often. 'Preview tick result' "
-    "explains what it would do. Off unless QUARRY_AUTOMATION=on, or switched on here."
+    "Runs the checks of cells that no check has looked at. Finds cells whose file is damaged or "
+    "missing here, or without a sound second copy, and launches the cheapest sound action: restore "
+    "damaged ranges or the file from the copy; upload the copy again; else collect what is lost. "
+    "Keeps to the budgets under heal in the catalog, waits longer after each failure, and stops "
+    "for a cell that fails too often. 'Preview tick result' explains what it would do. Off unless "
+    "QUARRY_AUTOMATION=on, or switched on here."
 )
 
 
@@ -60,7 +62,7 @@ def build_healing_sensor(
 
     @dg.sensor(
         name=NAME,
-        jobs=[job for job in jobs if job.name in JOBS.values()],
+        jobs=[job for job in jobs if job.name in {*JOBS.values(), VERIFY}],
         minimum_interval_seconds=30,
         default_status=(
             dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
@@ -78,9 +80,10 @@ def build_healing_sensor(
         )
         explanation = "\n".join([plan.explanation(), *health.remarks()])
         context.log.info(explanation)
-        if not plan.steps:
+        checks = [_checks_of(cell) for cell in health.unverified()]
+        if not plan.steps and not checks:
             return dg.SkipReason(explanation)
-        return [
+        return checks + [
             dg.RunRequest(
                 job_name=JOBS[step.action],
                 partition_key=step.key.partition,
@@ -110,6 +113,15 @@ def heal_plan(
     is_left = is_collecting(instance, is_on=is_automated)
     health = grid_health(instance, grid, catalog, directory, store, takes_uncollected=not is_left)
     return plan_healing(health.cells, attempts(instance, now), catalog.heal, now), health
+
+
+def _checks_of(cell: CellHealth) -> dg.RunRequest:
+    """A run of a cell's integrity checks, once for each time that its file came to be there."""
+    return dg.RunRequest(
+        run_key=f"verify-{cell.key.partition}-{cell.last_good_at}",
+        job_name=VERIFY,
+        tags=partition_tags(cell.key.partition),
+    )
 
 
 def tags_of(step: HealStep) -> dict[str, str]:

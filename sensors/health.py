@@ -42,6 +42,10 @@ class GridHealth:
     uncollected: list[str]
     store_error: str
 
+    def unverified(self) -> list[CellHealth]:
+        """Cells with a file that no check has looked at."""
+        return [cell for cell in self.cells if cell.local == "unverified"]
+
     def remarks(self) -> list[str]:
         """What else a person should know, as lines."""
         lines: list[str] = []
