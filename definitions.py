@@ -164,10 +164,22 @@ def _is_on(name: str) -> bool:
 
 
 def _store(name: str) -> str:
-    """The store of second copies of a deployment; empty for none."""
-    place = _setting("QUARRY_STORE", ".quarry/demo/store" if name == "demo" else "off")
-    if place == "off" or is_b2(place):
-        return "" if place == "off" else place
+    """The store of second copies of a deployment; empty for none.
+
+    Raises:
+        UsageError: it names a service that is not supported.
+    """
+    place = _setting("QUARRY_STORE", ".quarry/demo/store" if name == "demo" else "off").strip()
+    if place.lower() == "off" or is_b2(place):
+        return "" if place.lower() == "off" else place
+    if ":" in place.split("/")[0]:  # joined to a folder, s3://x would become a directory here
+        raise UsageError(
+            "An object store can't be opened",
+            where="environment variable QUARRY_STORE",
+            expected="a directory, b2://<bucket>, or off",
+            got=repr(place),
+            fix="correct the setting; put ./ before a directory with a colon",
+        )
     return str(ROOT / Path(place).expanduser())
 
 

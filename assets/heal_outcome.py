@@ -21,6 +21,11 @@ ATTEMPT_TAG = "quarry/heal_attempt"
 OUTCOME_TAG = "quarry/heal_outcome"
 
 
+def outcome_tag(run_id: str) -> str:
+    """The tag of what came of one run: a run that is started again inherits tags."""
+    return f"{OUTCOME_TAG}.{run_id[:8]}"
+
+
 @contextmanager
 def recorded_outcome(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
     """Tag the run where what failed is not the cell's fault: the copy's, or the store's.
@@ -51,4 +56,4 @@ def record_moved(
 
 
 def _tag(context: dg.OpExecutionContext | dg.AssetExecutionContext, outcome: str) -> None:
-    context.instance.add_run_tags(context.run.run_id, {OUTCOME_TAG: outcome})
+    context.instance.add_run_tags(context.run.run_id, {outcome_tag(context.run.run_id): outcome})

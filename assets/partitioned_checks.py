@@ -14,7 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
-from quarry.errors import QuarryError
+from quarry.errors import QuarryError, StorageError, UsageError
 from quarry.findings import Finding
 from resources.findings import findings_markdown
 
@@ -162,9 +162,15 @@ class _Verdict:
 def _examined(
     examine: Callable[[str], CheckReport], partition: str, checks: Sequence[CheckIdentity]
 ) -> CheckReport:
-    """A report; an error of the core becomes a finding, so that other partitions are examined."""
+    """A report; an error of the core becomes a finding, so that other partitions are examined.
+
+    Raises:
+        StorageError, UsageError: a store can't be asked, which says nothing about the partition.
+    """
     try:
         return examine(partition)
+    except (StorageError, UsageError):
+        raise
     except QuarryError as error:
         cause = Finding(
             check=checks[0].name,

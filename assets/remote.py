@@ -47,19 +47,21 @@ def _remote_copies(
 ) -> dg.AssetsDefinition:
     """The second copies of one asset's files."""
 
-    @identity.asset(partitions_def=grid.cells, deps=[original.name])
-    @permanent_failures()
+    @identity.asset(partitions_def=grid.cells, deps=[original.name], output_required=False)
     def remote_copies(
         context: dg.AssetExecutionContext,
         config: CopyConfig,
         catalog: CatalogResource,
         files: FilesResource,
         store: ObjectStoreResource,
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[dg.MaterializeResult]:
         directory, partition = files.open(), context.partition_key
         is_trajectory = original.name == TRAJECTORIES.name
+        if not is_trajectory and not directory.path_of(original.name, partition).exists():
+            context.log.info("%s has no labels yet, so there is nothing to copy", partition)
+            return
         expected = expected_file(catalog.load(), cell_of(context)) if is_trajectory else None
-        with recorded_outcome(context):
+        with permanent_failures(), recorded_outcome(context):
             kept = keep_copy(
                 directory.path_of(original.name, partition),
                 directory.object_name(original.name, partition),
@@ -70,7 +72,7 @@ def _remote_copies(
                 progress=TransferLog(context.log.info, "upload"),
             )
         record_moved(context, identity.name, kept.bytes_sent)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             data_version=dg.DataVersion(kept.entry.blake3), metadata=copy_metadata(kept)
         )
 
@@ -93,7 +95,6 @@ def build_stored_objects() -> dg.AssetsDefinition:
         observable = dg.multi_observable_source_asset(specs=[spec], name=STORED_OBJECTS.name)
 
     @observable
-    @permanent_failures()
     def stored_objects(
         context: dg.AssetExecutionContext,
         catalog: CatalogResource,
@@ -101,12 +102,14 @@ def build_stored_objects() -> dg.AssetsDefinition:
         store: ObjectStoreResource,
     ) -> Iterator[dg.ObserveResult]:
         directory = files.open()
-        names = {
-            str(key.trajectory_path): directory.trajectory(key) for key in catalog.load().cells()
-        }
-        copies, ledger = store.open(), store.ledger()
-        settled = reconcile(names, copies, ledger)
-        inventory = take_inventory(names, copies, ledger=ledger)
+        with permanent_failures():
+            names = {
+                str(key.trajectory_path): directory.trajectory(key)
+                for key in catalog.load().cells()
+            }
+            copies, ledger = store.open(), store.ledger()
+            settled = reconcile(names, copies, ledger)
+            inventory = take_inventory(names, copies, ledger=ledger)
         yield dg.ObserveResult(
             asset_key=STORED_OBJECTS.name,
             data_version=dg.DataVersion(inventory.digest),

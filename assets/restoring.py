@@ -18,6 +18,7 @@ from assets.specs import REMOTE_TRAJECTORIES, TRAJECTORIES
 from assets.trajectory_checks import INTEGRITY_CHECKS, SHOWN_FACTS
 from quarry.collection import expected_file
 from quarry.data_directory import DataDirectory
+from quarry.errors import QuarryError
 from quarry.healing.local_copies import good_copies
 from quarry.healing.restoring import Restoration, restore
 from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey
@@ -59,11 +60,7 @@ def build_restore_job(grid: Grid) -> dg.JobDefinition:
         yield from verdicts_of_partition(
             context.instance, TRAJECTORIES.name, INTEGRITY_CHECKS, key.partition, _report(restored)
         )
-        if store.is_configured:  # its verdict may rest on proofs that were damaged here
-            found = examined_copy(directory, store, key.partition)
-            yield from verdicts_of_partition(
-                context.instance, REMOTE_TRAJECTORIES.name, REMOTE_CHECKS, key.partition, found
-            )
+        yield from _verdict_on_copy(context, directory, store, key.partition)
         yield dg.Output(None)
 
     @dg.job(
@@ -76,6 +73,24 @@ def build_restore_job(grid: Grid) -> dg.JobDefinition:
         restore_trajectory()
 
     return restore_cells
+
+
+def _verdict_on_copy(
+    context: dg.OpExecutionContext,
+    directory: DataDirectory,
+    store: ObjectStoreResource,
+    partition: str,
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """A new verdict on the copy, since the old one may rest on proofs that were damaged here."""
+    if not store.is_configured:
+        return
+    try:
+        found = examined_copy(directory, store, partition)
+    except QuarryError as error:  # the file is whole all the same
+        context.log.warning("the second copy could not be looked at: %s", error)
+        return
+    name = REMOTE_TRAJECTORIES.name
+    yield from verdicts_of_partition(context.instance, name, REMOTE_CHECKS, partition, found)
 
 
 def _copies(
@@ -99,7 +114,9 @@ def _materialization(
     version = restored.manifest.content_digest if restored.manifest else ""
     return dg.AssetMaterialization(
         ASSET_KEY,
-        description="Restored from a copy; nothing was collected.",
+        description="Found whole; nothing was fetched or collected."
+        if restored.how == "none needed"
+        else "Restored from a copy; nothing was collected.",
         partition=dg.MultiPartitionKey(
             {MODEL_DIMENSION: key.model, BENCHMARK_DIMENSION: key.benchmark}
         ),

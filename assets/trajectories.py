@@ -6,15 +6,18 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from assets.heal_outcome import PURPOSE
 from assets.metadata import trajectory_metadata
 from assets.partitions import Grid, cell_of
 from assets.specs import MODEL_CHECKPOINTS, TRAJECTORIES
 from quarry.benchmarks.benchmark_set import from_frame
 from quarry.collection import collect, expected_file
+from quarry.errors import FileMissingError, IntegrityError
 from quarry.healing.salvaging import salvage_first
 from quarry.keys import TrajectoryKey
 from quarry.storage.fallback import bring_back
 from quarry.trajectory.published import PublishedFile, require_published
+from quarry.trajectory.report import Expected
 from quarry.trajectory.staging import StagedFile
 from resources.catalog import CatalogResource
 from resources.engines import EngineResource
@@ -24,6 +27,8 @@ from resources.store import ObjectStoreResource
 
 PURPOSE_TAG, AUTOMATION = "quarry/purpose", "automation"
 """The tag of runs that automation asked for."""
+UNASKED = {AUTOMATION, PURPOSE[PURPOSE_TAG]}
+"""Purposes of runs that no person asked for: they make what is lacking, and nothing else."""
 
 
 class CollectionConfig(dg.Config):
@@ -56,6 +61,8 @@ def build_trajectories(grid: Grid) -> dg.AssetsDefinition:
         with permanent_failures():
             if config.verify_only or _came_back(context, key, path, store):
                 return _output(require_published(path, expected), {})
+            if (made := _made_meanwhile(context, path, expected)) is not None:
+                return _output(made, {})
             salvage_first(path, key, directory.root, context.log.info, expected=expected)
             with engines.open(entries, key.model, directory) as engine:
                 staged = collect(
@@ -83,6 +90,23 @@ def _came_back(
     if not is_automated or not store.is_configured or path.exists():
         return False
     return bring_back(path, str(key.trajectory_path), store.open())
+
+
+def _made_meanwhile(
+    context: dg.AssetExecutionContext, path: Path, expected: Expected
+) -> PublishedFile | None:
+    """The file, if it is whole by now; only for runs that no person asked for.
+
+    A run may wait for the GPU for days after it was asked for, while the cell is restored.
+    """
+    if context.run.tags.get(PURPOSE_TAG) not in UNASKED or not path.exists():
+        return None
+    try:
+        made = require_published(path, expected)
+    except (IntegrityError, FileMissingError):
+        return None
+    context.log.info("%s is whole by now: nothing is collected", path.name)
+    return made
 
 
 def _output(file: StagedFile | PublishedFile, metadata: dict[str, Any]) -> dg.Output:

@@ -23,6 +23,7 @@ from commands.damages import DAMAGES
 from commands.live_dagster import LiveDagster
 from commands.output import console, show, stop
 from commands.platform import Platform
+from quarry.errors import UsageError
 from quarry.keys import TrajectoryKey
 from quarry.scrub_budget import size_text
 
@@ -56,6 +57,7 @@ def demo_heal(
     """Damage cells of the demo in six ways and let a real `dagster dev` heal them."""
     started = time.monotonic()
     platform = Platform()
+    _require_demo(platform)
     if not collect_missing(platform) or not _prepared(platform):
         raise stop(started)
     patients = _damage(platform)
@@ -78,6 +80,23 @@ def demo_heal(
     if not all(one.is_healed for one in results):
         raise stop(started)
     console.print(f"all healed, {time.monotonic() - started:.0f} s with everything")
+
+
+def _require_demo(platform: Platform) -> None:
+    """Make sure that nothing but toys can be damaged.
+
+    Raises:
+        UsageError: the deployment has models that were not trained here, or no store.
+    """
+    real = [name for name, model in platform.catalog.models.items() if model.recipe is None]
+    if real or not platform.store.is_configured:
+        raise UsageError(
+            "demo-heal damages files on purpose, and does so to the demo alone",
+            where=str(platform.deployment.data_dir),
+            expected="a catalog of toy models, and a store of second copies",
+            got=f"models from elsewhere: {', '.join(real)}" if real else "QUARRY_STORE=off",
+            fix="unset QUARRY_DEPLOYMENT, QUARRY_CATALOG, QUARRY_DATA_DIR and QUARRY_STORE",
+        )
 
 
 def _prepared(platform: Platform) -> bool:

@@ -28,7 +28,9 @@ def heal(
     apply: Annotated[
         bool, typer.Option("--apply/--plan", help="do it, or only say what is due (default)")
     ] = False,
-    most: Annotated[int, typer.Option("--max", help="at most this many steps; 0 is all")] = 0,
+    most: Annotated[
+        int, typer.Option("--max", min=0, help="at most this many steps; 0 is all")
+    ] = 0,
     clear: Annotated[
         list[str] | None,
         typer.Option(help="a cell that was given up, such as 'gsm8k-0shot|demo_base': try again"),

@@ -10,6 +10,7 @@
     ├── ModelLoadError        (RuntimeError)       a checkpoint can't be read
     ├── EngineMemoryError     (MemoryError)        out of memory at the smallest batch
     ├── StorageFullError      (OSError)            not enough space for a file
+    ├── DiskError             (OSError)            a file or folder can't be read or written
     ├── FileMissingError      (FileNotFoundError)  a published file that should exist does not
     ├── TrajectoryFormatError (ValueError)         a trajectory file has another layout
     ├── IntegrityError        (ValueError)         a file failed verification; carries the findings
@@ -17,6 +18,7 @@
     ├── StorageError          (OSError)            an object store refused or failed
     │   ├── StorageDeadlineError  (TimeoutError)   its caller's time was over
     │   ├── StorageCancelledError (OSError)        its caller gave up
+    │   ├── StorageRefusedError   (OSError)        a cap, a permission: a person has to act
     │   └── StorageConflictError  (FileExistsError) another version was there than expected
     ├── GradingError          (RuntimeError)       the grader failed, not the completion
     └── UsageError            (ValueError)         a command was called wrongly
@@ -117,6 +119,10 @@ class StorageFullError(QuarryError, OSError):
     """Not enough space for what is about to be written."""
 
 
+class DiskError(QuarryError, OSError):
+    """A file or a folder can't be read or written, for another reason than a full disk."""
+
+
 class FileMissingError(QuarryError, FileNotFoundError):
     """A published file that should exist does not."""
 
@@ -156,6 +162,10 @@ class StorageDeadlineError(StorageError, TimeoutError):
 
 class StorageCancelledError(StorageError):
     """A transfer was cancelled by its caller."""
+
+
+class StorageRefusedError(StorageError):
+    """An object store refused for good: trying again does not help before a person has acted."""
 
 
 class StorageConflictError(StorageError, FileExistsError):

@@ -12,8 +12,8 @@ from assets.heal_outcome import (
     BYTES_TAG,
     GPU_HOURS_TAG,
     MOVED_TAG_PREFIX,
-    OUTCOME_TAG,
     PURPOSE,
+    outcome_tag,
 )
 from assets.metadata import SAMPLES_COLLECTED
 from quarry.healing.health import Action, Attempt, Outcome
@@ -62,7 +62,7 @@ def clear(instance: dg.DagsterInstance, partition: str) -> bool:
     for record in instance.get_run_records(dg.RunsFilter(tags=tags), limit=1):
         run = record.dagster_run
         if run.is_finished:
-            instance.add_run_tags(run.run_id, {OUTCOME_TAG: CLEARED})
+            instance.add_run_tags(run.run_id, {outcome_tag(run.run_id): CLEARED})
             return True
     return False
 
@@ -109,9 +109,10 @@ def _outcome(record: RunRecord) -> Outcome:
     run = record.dagster_run
     if not run.is_finished:
         return "running"
-    if run.is_success and run.tags.get(OUTCOME_TAG) != CLEARED:
+    outcome = run.tags.get(outcome_tag(run.run_id))
+    if run.is_success and outcome != CLEARED:
         return "healed"
-    return cast("Outcome", run.tags.get(OUTCOME_TAG, "failed"))
+    return cast("Outcome", outcome or "failed")
 
 
 def _first_error(instance: dg.DagsterInstance, run_id: str) -> str:

@@ -5,6 +5,7 @@ tried before in `attempts`. Here a plan becomes runs, each tagged with what it i
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -19,11 +20,11 @@ from assets.heal_outcome import (
     PURPOSE,
 )
 from assets.partitions import Grid
-from assets.specs import REMOTE_TRAJECTORIES
+from assets.specs import BENCHMARK_SAMPLES, REMOTE_TRAJECTORIES
 from quarry.catalog import Catalog
 from quarry.data_directory import DataDirectory
 from quarry.healing.health import Action, CellHealth
-from quarry.healing.plan import HealPlan, HealStep
+from quarry.healing.plan import HealPlan, HealStep, Waiting
 from quarry.healing.policy import plan_healing
 from resources.catalog import CatalogResource
 from resources.files import FilesResource
@@ -112,7 +113,36 @@ def heal_plan(
     now = datetime.now(UTC)
     is_left = is_collecting(instance, is_on=is_automated)
     health = grid_health(instance, grid, catalog, directory, store, takes_uncollected=not is_left)
-    return plan_healing(health.cells, attempts(instance, now), catalog.heal, now), health
+    plan = plan_healing(health.cells, attempts(instance, now), catalog.heal, now)
+    return _without_unready(plan, catalog, directory), health
+
+
+def _without_unready(plan: HealPlan, catalog: Catalog, directory: DataDirectory) -> HealPlan:
+    """A plan whose collections have what they need; each would fail at once, and count as tried."""
+    lacking = {step.key: _lacking(step, catalog, directory) for step in plan.steps}
+    late = [
+        Waiting(step.key, step.action, why, None)
+        for step in plan.steps
+        if (why := lacking[step.key])
+    ]
+    return replace(
+        plan,
+        steps=tuple(step for step in plan.steps if not lacking[step.key]),
+        waiting=tuple(sorted([*plan.waiting, *late], key=lambda one: one.key.partition)),
+    )
+
+
+def _lacking(step: HealStep, catalog: Catalog, directory: DataDirectory) -> str:
+    """What a collection lacks; empty if nothing."""
+    key = step.key
+    if step.action != "recollect":
+        return ""
+    if not directory.path_of(BENCHMARK_SAMPLES.name, key.benchmark).exists():
+        return f"the samples of {key.benchmark} have not been drawn"
+    is_trained_here = catalog.model(key.model).recipe is not None
+    if is_trained_here and not directory.checkpoint(key.model).exists():
+        return f"the toy model {key.model} has not been trained"
+    return ""
 
 
 def _checks_of(cell: CellHealth) -> dg.RunRequest:

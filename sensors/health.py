@@ -1,7 +1,7 @@
 """What healing acts on: the state of every cell here and in the object store."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -14,7 +14,7 @@ from assets.specs import REMOTE_TRAJECTORIES, TRAJECTORIES
 from assets.trajectory_checks import NAMES
 from quarry.catalog import Catalog
 from quarry.data_directory import DataDirectory
-from quarry.errors import StorageError
+from quarry.errors import QuarryError
 from quarry.healing.health import CellHealth, Copy, Local
 from quarry.keys import TrajectoryKey
 from quarry.storage.inventory import REMOTE_COPY_MATCHES, Entry, take_inventory
@@ -24,6 +24,8 @@ from sensors.attempts import PARTITION_TAG
 from sensors.verification import MARKING
 
 ASSET_KEY = dg.AssetKey(TRAJECTORIES.name)
+LISTING_S = 20.0
+"""Most seconds for each listing of the store: Dagster gives a tick of a sensor 60 s."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class GridHealth:
         busy: partitions that runs are working on now; not among the cells.
         uncollected: partitions that were never collected and that something else collects.
         store_error: why the store could not be asked; empty if it could.
+        unreadable: partitions whose file can't be looked at at all, and why; not among the cells.
     """
 
     cells: list[CellHealth]
     busy: list[str]
     uncollected: list[str]
     store_error: str
+    unreadable: dict[str, str] = field(default_factory=dict[str, str])
 
     def unverified(self) -> list[CellHealth]:
         """Cells with a file that no check has looked at."""
@@ -51,6 +55,7 @@ class GridHealth:
         lines: list[str] = []
         if self.store_error:
             lines.append(f"The store could not be asked: {self.store_error}")
+        lines += [f"{cell} can't be looked at: {why}" for cell, why in self.unreadable.items()]
         if self.busy:
             lines.append(f"Runs are working on {len(self.busy)} cells: {', '.join(self.busy)}")
         if self.uncollected:
@@ -93,10 +98,11 @@ def grid_health(
         store: the second copies.
         takes_uncollected: whether cells that were never collected are among the missing.
     """
-    keys, store_error = catalog.cells(), ""
+    unreadable = _unreadable(catalog.cells(), directory)
+    keys, store_error = [key for key in catalog.cells() if key.partition not in unreadable], ""
     try:
         copies = _copies(keys, directory, store)
-    except StorageError as error:
+    except QuarryError as error:  # no answer, no key, a damaged ledger: known of no cell
         copies, store_error = None, str(error)
     seen = _look(instance, grid, copies, has_store=store.is_configured)
     working = _working(instance)
@@ -106,7 +112,13 @@ def grid_health(
         if seen.statuses.get(key.partition) == AssetPartitionStatus.IN_PROGRESS
         and key.partition in working
     ]
-    cells = [_cell(key, catalog, directory, seen) for key in keys if key.partition not in set(busy)]
+    cells: list[CellHealth] = []
+    for key in keys:
+        if key.partition not in busy:
+            try:
+                cells.append(_cell(key, catalog, directory, seen))
+            except OSError as error:  # a bad disk, or a file that went away meanwhile
+                unreadable[key.partition] = str(error)
     uncollected = [
         cell.key.partition
         for cell in cells
@@ -117,7 +129,18 @@ def grid_health(
         and seen.statuses.get(cell.key.partition) is None
     ]
     left = [cell for cell in cells if cell.key.partition not in set(uncollected)]
-    return GridHealth(left, busy, uncollected, store_error)
+    return GridHealth(left, busy, uncollected, store_error, unreadable)
+
+
+def _unreadable(keys: list[TrajectoryKey], directory: DataDirectory) -> dict[str, str]:
+    """Partitions whose file can't even be asked for, and why."""
+    found: dict[str, str] = {}
+    for key in keys:
+        try:
+            directory.trajectory(key).exists()
+        except OSError as error:
+            found[key.partition] = str(error)
+    return found
 
 
 def _look(
@@ -174,7 +197,9 @@ def _copies(
     names = {str(key.trajectory_path): directory.trajectory(key) for key in keys}
     return {
         entry.name: entry
-        for entry in take_inventory(names, store.open(), ledger=store.ledger()).entries
+        for entry in take_inventory(
+            names, store.open(), ledger=store.ledger(), deadline_s=LISTING_S
+        ).entries
     }
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from quarry.errors import FileMissingError, IntegrityError, QuarryError
 from quarry.keys import TrajectoryKey
+from quarry.storage.download import sync_folder
 from quarry.trajectory.digest_table import SUFFIX as TABLE_SUFFIX
 from quarry.trajectory.digests import file_digest
 from quarry.trajectory.manifest import SUFFIX as MANIFEST_SUFFIX
@@ -94,7 +95,7 @@ def keep_aside(path: Path, key: TrajectoryKey, aside: Path, why: str) -> Path:
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)
         raise
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
     return folder / name
 
 
@@ -237,16 +238,7 @@ def _sync_tree(folder: Path) -> None:
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder)
 
 
 def _now() -> datetime:

@@ -24,7 +24,8 @@ Action = Literal["restore", "upload", "recollect"]
 
 Outcome = Literal["running", "healed", "failed", "copy_unusable", "unreachable", "cleared"]
 """`copy_unusable`: no copy could give the bytes, so that the next rung is due. `unreachable`: the
-store could not be asked, which says nothing about the cell. `cleared`: a person allows the cell to
+store could not be asked for now, which says nothing about the cell; where it refuses for good, that
+is `failed`. `cleared`: a person allows the cell to
 be tried anew; such an attempt does nothing itself."""
 
 
@@ -42,7 +43,8 @@ class CellHealth:
         gpu_hours: what collecting the whole cell costs.
         why: what was found, as one sentence without the full stop; may be empty.
         last_good_at: when the cell was last known to be whole, by a successful run or a passed
-            check, with a time zone; failures before that are forgotten.
+            check, with a time zone; failures before that are forgotten. Not so where a failed
+            attempt itself made the file, or where the time is yet to come: see `past`.
     """
 
     key: TrajectoryKey

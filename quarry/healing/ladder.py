@@ -4,8 +4,9 @@
     upload      the file here is sound and its copy is not
     recollect   intact rows are salvaged, the others made anew; only where no copy may do
 
-Never `upload` from a file that is not sound here, never `restore` or `recollect` in place of one
-that is. What was tried before is in `past`, what may be spent in `policy`.
+Never `upload` from a file that is not sound here, never `recollect` in place of one that is. After
+a failed run nobody knows which it is: `restore` looks first, and leaves a sound file alone. What
+was tried before is in `past`, what may be spent in `policy`.
 """
 
 from __future__ import annotations

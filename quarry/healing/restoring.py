@@ -6,14 +6,17 @@
     prove       full verification, and that the file is this cell's
     swap        see `swapping`; the damaged file goes aside
 
-If anything fails, nothing has changed at the final name. The damaged file's manifest is one claim
-among others: where it lies in another cell's place, the proof turns that version down.
+If anything fails, nothing has changed at the final name. An older version may take the place of a
+newer one of which no good copy is known: that is told, and the newer one goes aside. The damaged
+file's manifest is one claim among others: where it lies in another cell's place, the proof turns
+that version down.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +32,7 @@ from quarry.salvage.result import renamed
 from quarry.trajectory.manifest import Manifest, manifest_path, read_manifest
 from quarry.trajectory.publication import recover
 from quarry.trajectory.report import Expected, Report
+from quarry.trajectory.space import disk_named
 from quarry.trajectory.verification import verify
 
 WRONG_PARTITION = "wrong_partition"
@@ -51,6 +55,8 @@ class Restoration:
             were right and only its proofs were lost.
         manifest: what the file is; None for an older file that has none.
         report: full verification of the file.
+        is_older: whether it is an older version than the one that was here, as far as the manifest
+            that lay beside it tells.
     """
 
     path: Path
@@ -60,6 +66,7 @@ class Restoration:
     kept_aside: Path | None
     manifest: Manifest | None
     report: Report
+    is_older: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,11 +108,27 @@ def restore(
 
     Raises:
         CopyUnusableError: no copy can give the bytes; nothing has changed.
-        StorageError: a store that may have them could not be asked; nothing has changed.
+        StorageError: a store that may have them could not be asked; nothing has changed, and what
+            it gave is kept in a hidden folder for the next process.
         StorageFullError: there is no room to work beside the file; nothing has changed.
+        DiskError: a folder or a file can't be read or written; nothing has changed.
         IntegrityError: all bytes are right, and still the file could not be read to the end.
         UsageError: `expected` does not say which cell it is.
     """
+    with disk_named(path):
+        return _restore(path, expected, sources, aside, log, deadline_s, on_step or _silent)
+
+
+def _restore(
+    path: Path,
+    expected: Expected,
+    sources: Sequence[GoodCopy],
+    aside: Path,
+    log: Callable[[str], None],
+    deadline_s: float | None,
+    on_step: OnStep,
+) -> Restoration:
+    """`restore`, whose arguments these are."""
     key = _key_of(expected)
     recover(path)
     before = state_of(path)
@@ -117,7 +140,7 @@ def restore(
     defect = report.errors[0]
     log(f"{path.name} is to be restored: {defect.what}: {defect.got}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    job = _Job(path, key, expected, aside, defect.kind, log, deadline_s, on_step or _silent)
+    job = _Job(path, key, expected, aside, defect.kind, log, deadline_s, on_step)
     refusals, copies = Refusals(), [CountedCopy(one) for one in sources]
     is_misplaced = WRONG_PARTITION in report.kinds()
     own = None if is_misplaced else local_manifest(path)
@@ -129,12 +152,10 @@ def restore(
                 if result is not None and _fits(work, job, version, refusals):
                     job.tell("mended")
                     kept = swap_in(work, path, key, aside, job.why, before=before, tell=job.tell)
-                    return _done(job, result, kept, copies)
+                    return _done(job, result, kept, copies, own)
     except PlaceChangedError:
         log(f"{path.name} was replaced meanwhile: looking again")
-        return restore(
-            path, expected, sources, aside, log=log, deadline_s=deadline_s, on_step=on_step
-        )
+        return _restore(path, expected, sources, aside, log, deadline_s, on_step)
     if refusals.unreachable:
         raise refusals.unreachable[0]
     raise _unusable(job, refusals)
@@ -152,7 +173,11 @@ def _fits(work: Path, job: _Job, version: Version, refusals: Refusals) -> bool:
 
 
 def _done(
-    job: _Job, result: RepairResult, kept: Path | None, copies: Sequence[CountedCopy]
+    job: _Job,
+    result: RepairResult,
+    kept: Path | None,
+    copies: Sequence[CountedCopy],
+    own: Manifest | None,
 ) -> Restoration:
     """What is said about a file that was restored."""
     manifest = read_manifest(manifest_path(job.path))
@@ -165,10 +190,21 @@ def _done(
         f"{job.path.name} is whole again, by {how}: {n_fetched:,} bytes over the network, from "
         f"{', '.join(sources) or 'itself'}"
     )
+    is_older = own is not None and _time_of(manifest) < _time_of(own)
+    if own is not None and is_older:
+        job.log(
+            f"it is an older version: made at {manifest.created_at}, the damaged one at "
+            f"{own.created_at}, of which no good copy is known"
+        )
     if kept is not None:
         job.log(f"the damaged file is kept in {kept.parent}")
     report = renamed(result.report, job.path)
-    return Restoration(job.path, how, sources, n_fetched, kept, manifest, report)
+    return Restoration(job.path, how, sources, n_fetched, kept, manifest, report, is_older)
+
+
+def _time_of(manifest: Manifest) -> datetime:
+    """When a version was made."""
+    return datetime.fromisoformat(manifest.created_at)
 
 
 def _key_of(expected: Expected) -> TrajectoryKey:

@@ -112,5 +112,5 @@ def swap_in(
 
 def _sync(path: Path) -> None:
     """Make a file's bytes durable."""
-    with path.open("rb+") as file:
+    with path.open("rb") as file:
         os.fsync(file.fileno())

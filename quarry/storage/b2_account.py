@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from b2sdk.v3 import B2Session
 
-from quarry.errors import StorageError
+from quarry.errors import StorageRefusedError
 from quarry.storage.b2_http import new_session
 from quarry.storage.b2_key import B2Key
 from quarry.storage.b2_retry import is_refused_token, patiently
@@ -53,7 +53,7 @@ class B2Account:
         """The session and the bucket's id, after authorisation.
 
         Raises:
-            StorageError: the key is refused or does not open the bucket.
+            StorageRefusedError: the key is refused or does not open the bucket.
             StorageDeadlineError, StorageCancelledError: the limits.
         """
         with self._lock:
@@ -77,7 +77,7 @@ class B2Account:
         for bucket in cast("list[dict[str, Any]]", answer["buckets"]):
             if bucket["bucketName"] == self.bucket:
                 return bucket["bucketId"]
-        raise StorageError(
+        raise StorageRefusedError(
             "The bucket does not exist, or the key does not open it",
             where=f"b2://{self.bucket}",
             expected="a bucket of this name",

@@ -19,7 +19,7 @@ from typing import TypeVar
 import requests
 from b2sdk._internal import exception as b2  # v3 leaves out some of those that it raises
 
-from quarry.errors import StorageError
+from quarry.errors import StorageError, StorageRefusedError
 from quarry.storage.b2_http import StoppedError, bounded_by
 from quarry.storage.b2_secrecy import forget_locals
 from quarry.storage.limits import Limits
@@ -115,7 +115,8 @@ def patiently(
 
     Raises:
         b2.B2Error: with `absent_raises`.
-        StorageError: the service refused for good.
+        StorageRefusedError: the service refused for good.
+        StorageError: bytes arrived wrongly time after time.
         StorageDeadlineError, StorageCancelledError: the limits.
 
     The frames of b2sdk that an error has passed keep no local variables, see `forget_locals`.
@@ -164,7 +165,8 @@ def _refuse_if_it_stays(
     """End the call where no more tries are allowed.
 
     Raises:
-        StorageError: the service refused for good.
+        StorageRefusedError: the service refused for good.
+        StorageError: bytes arrived wrongly time after time.
     """
     allowed = 0 if stays is not None and stays(cause) else tries_allowed(cause)
     if allowed is not None and n_failures > allowed:
@@ -187,7 +189,8 @@ def _refused(cause: b2.B2Error, limits: Limits) -> StorageError:
     what = f"{limits.what} was refused"
     if is_cap:
         what += ": a cap of the account is exceeded"
-    return StorageError(
+    kind = StorageError if is_wrong_in_transit(cause) else StorageRefusedError
+    return kind(
         what,
         where=limits.where,
         expected="an accepted request",

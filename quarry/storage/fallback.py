@@ -1,20 +1,22 @@
 """Brings a file that is missing here back from the object store, proven, under its own name.
 
-What lies here already is never touched; mending a damaged file is `quarry.healing`'s business.
+A file that lies here is never touched; mending a damaged one is `quarry.healing`'s business.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from quarry.errors import FileMissingError, IntegrityError
+from quarry.errors import FileMissingError, IntegrityError, UsageError
 from quarry.findings import Finding
-from quarry.repair.repairing import repair
+from quarry.repair.proofs import local_manifest
+from quarry.repair.repairing import RepairResult, repair
 from quarry.storage.limits import Progress
 from quarry.storage.mirror import RemoteCopy, beside
 from quarry.storage.object_store import ObjectStore
 from quarry.storage.outgoing import ALWAYS_WITH_MANIFEST
-from quarry.trajectory.manifest import manifest_path
+from quarry.trajectory.folder_lock import locked
+from quarry.trajectory.manifest import manifest_path, write_manifest
 
 
 def bring_back(
@@ -26,6 +28,8 @@ def bring_back(
     progress: Progress | None = None,
 ) -> bool:
     """Fetch a missing file: a trajectory file with its proofs, any other by its digest.
+
+    The store's version comes also where the manifest of another one is all that is left here.
 
     Args:
         path: where it belongs.
@@ -40,12 +44,13 @@ def bring_back(
     Raises:
         IntegrityError: the store's copy is damaged; nothing is at the path.
         StorageError: the store can't be asked.
+        StorageFullError: there is no room for the file.
     """
     if path.exists():
         return True
     has_manifest = store.head(beside(name, manifest_path(path)), deadline_s=deadline_s) is not None
     if has_manifest:
-        result = repair(path, RemoteCopy(store, name, deadline_s=deadline_s))
+        result = _fetch(path, RemoteCopy(store, name, deadline_s=deadline_s))
         if not path.exists():
             raise IntegrityError(
                 "A file could not be brought back",
@@ -74,6 +79,27 @@ def bring_back(
     except FileMissingError:
         return False
     return True
+
+
+def _fetch(path: Path, copy: RemoteCopy) -> RepairResult:
+    """Fetch a file with its proofs, in place of a manifest of another version that lost its file.
+
+    That manifest is put back unless the file came.
+    """
+    try:
+        return repair(path, copy)
+    except UsageError:
+        with locked(path.parent):
+            left = None if path.exists() else local_manifest(path)
+            if left is None:
+                raise
+            manifest_path(path).unlink()
+    try:
+        return repair(path, copy)
+    finally:
+        with locked(path.parent):
+            if not path.exists() and not manifest_path(path).exists():
+                write_manifest(manifest_path(path), left)
 
 
 def _unproven(where: str, *, has_digest: bool) -> Finding:

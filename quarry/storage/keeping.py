@@ -109,6 +109,7 @@ def examine_copy(
     ledger: Ledger,
     *,
     level: LookLevel = "light",
+    expected: Expected | None = None,
     deadline_s: float | None = None,
 ) -> list[Finding]:
     """`remote_findings`; what is found wrong is condemned in the ledger, so that it is sent anew.
@@ -119,14 +120,19 @@ def examine_copy(
         store: the store.
         ledger: where the copy may be recorded.
         level: see `remote_findings`.
+        expected: what a trajectory file should be. Where one of another cell lies here, a copy that
+            differs from it may be the right one, and is not condemned.
         deadline_s: see `remote_findings`.
 
     Raises:
-        FileMissingError, IntegrityError: there is nothing to compare with.
+        FileMissingError, IntegrityError: there is nothing to compare with, or what differs from the
+            copy is another cell's file.
         StorageError: the store can't be asked.
     """
     since = datetime.now(UTC)
     found = looks(file, name, store, level=level, deadline_s=deadline_s)
+    if expected is not None and any(look.findings for look in found.values()):
+        _require_own(file, expected)
     _condemn(found, store, ledger, since)
     return condense(finding for look in found.values() for finding in look.findings)
 
@@ -157,6 +163,22 @@ def record_proven(
     entries = [LedgerEntry.of(store, look.info) for look in found if look.info is not None]
     ledger.record(entries, replaces=_other_proofs(objects, store, ledger))
     return entries
+
+
+def _require_own(file: Path, expected: Expected) -> None:
+    """Refuse to hold a copy against another cell's file.
+
+    Raises:
+        IntegrityError: it is another cell's.
+    """
+    if not file.exists():
+        return
+    report = verify(file, level="structure", expected=expected)
+    wrong = [finding for finding in report.findings if finding.kind == "wrong_partition"]
+    if wrong:
+        raise IntegrityError(
+            "A copy can't be held against another cell's file", where=str(file), findings=wrong
+        )
 
 
 def _known_damaged(

@@ -11,10 +11,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Generator, Iterable
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from quarry.errors import (
     IntegrityError,
@@ -24,7 +24,7 @@ from quarry.errors import (
     UsageError,
 )
 from quarry.findings import Finding
-from quarry.storage.object_store import ObjectInfo
+from quarry.storage.ledger_entry import LedgerEntry, State
 from quarry.trajectory.digests import canonical_digest
 
 NAME = "copies.sqlite"
@@ -38,59 +38,6 @@ _INSERT = "INSERT INTO copies VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (store
 _REPLACE = """ SET version = excluded.version, blake3 = excluded.blake3,
     size_bytes = excluded.size_bytes, recorded_at = excluded.recorded_at,
     state = excluded.state, digest = excluded.digest"""
-
-State = Literal["kept", "missing", "damaged", "unproven"]
-"""`kept`: there and proven; `missing`: not there any more, or another file is; `damaged`: it claims
-the right digest and has other bytes; `unproven`: there, but its manifest or table is not."""
-
-
-@dataclass(frozen=True)
-class LedgerEntry:
-    """What is recorded of one object.
-
-    Args:
-        store: the store, as `str(store)` names it.
-        name: the object's name.
-        version: the store's id of the version.
-        blake3: digest of its bytes.
-        size_bytes: its size.
-        recorded_at: when it was proven, or condemned, in UTC.
-        state: `kept`, or why it is condemned.
-    """
-
-    store: str
-    name: str
-    version: str
-    blake3: str
-    size_bytes: int
-    recorded_at: datetime
-    state: State = "kept"
-
-    @classmethod
-    def of(cls, store: object, info: ObjectInfo, state: State = "kept") -> LedgerEntry:
-        """The entry of a version as it is now.
-
-        Raises:
-            UsageError: the object has no digest.
-        """
-        if info.blake3 is None:
-            raise UsageError(
-                "An object without a digest can't be recorded",
-                where=f"{store}/{info.name}",
-                expected="an object that `keep_copy` or `mirror` stored",
-                got="one that another program put there",
-                fix="store the published file under this name",
-            )
-        now = datetime.now(UTC)
-        return cls(str(store), info.name, info.version, info.blake3, info.size_bytes, now, state)
-
-    def describes(self, info: ObjectInfo | None) -> bool:
-        """Whether a version of the store's listing is the one of this entry."""
-        return info is not None and (self.version, self.blake3, self.size_bytes) == (
-            info.version,
-            info.blake3,
-            info.size_bytes,
-        )
 
 
 class Ledger:

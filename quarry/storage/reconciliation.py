@@ -5,7 +5,9 @@
     recorded, but gone or another file now         lost: condemned, with a finding
     recorded and there, but older than the file    outdated: to be stored
 
-No object is downloaded; one that is adopted costs 2 KiB. What to do is decided elsewhere.
+Beside the listing it costs, for a file that is adopted, a request and 2 KiB for each of its three
+objects; for one whose copy is another version, a request for each recorded object. No object is
+downloaded as a whole. What to do is decided elsewhere.
 """
 
 from __future__ import annotations

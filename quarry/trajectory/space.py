@@ -1,4 +1,4 @@
-"""Room on the disk: asked before writing, and named when it runs out while writing."""
+"""Room on the disk: asked before writing, and named when it runs out or the disk refuses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import h5py
 
-from quarry.errors import StorageFullError
+from quarry.errors import DiskError, QuarryError, StorageFullError
 from quarry.trajectory.layout import MIB
 
 RESERVE_BYTES = MIB
@@ -42,6 +42,32 @@ def full_disk_named(path: Path) -> Generator[None]:
         if not is_full(error):
             raise
         raise _full(path, "room for the rest of the file", _first_line(error)) from error
+
+
+@contextlib.contextmanager
+def disk_named(path: Path) -> Generator[None]:
+    """Turn whatever an operating system refuses into an error that says where and what to do.
+
+    Args:
+        path: the file that is worked on; named where the operating system names none.
+
+    Raises:
+        StorageFullError: there is no room.
+        DiskError: anything else, such as a missing permission or a bad sector.
+    """
+    try:
+        with full_disk_named(path):
+            yield
+    except QuarryError:
+        raise
+    except OSError as error:
+        raise DiskError(
+            "The disk refused to read or write",
+            where=str(error.filename or path),
+            expected="a file system that this user may read and write",
+            got=_first_line(error),
+            fix="see owner, permissions and the kernel's log; then run it again",
+        ) from error
 
 
 def is_full(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ from quarry.salvage.salvaging import salvage
 from quarry.trajectory.manifest import manifest_path
 from quarry.trajectory.staging import owner_mark
 from quarry.trajectory.verification import verify
-from tests.healing.cells import KEY, OTHER, Cell
+from tests.healing.cells import KEY, OTHER, Cell, middle
 from tests.trajectory.damage import flip_bit, truncate
 
 LATER = datetime.now(UTC) + timedelta(days=1)
@@ -129,6 +129,32 @@ def test_the_last_copy_of_a_sound_file_stays_however_old_it_is(cell: Cell) -> No
     keep_aside(other.path, KEY, cell.aside, "wrong_partition")
     shutil.rmtree(other.path.parent)
     assert len(sweep_aside(cell.aside, cell.data_dir, older_than=LATER, has_copy=has_copy)) == 1
+
+
+def test_a_damaged_file_does_not_stand_for_the_whole_one_that_is_kept(cell: Cell) -> None:
+    other = Cell(cell.data_dir, OTHER)
+    other.publish(seed=3)
+    good = other.path.read_bytes()
+    kept = keep_aside(other.path, KEY, cell.aside, "wrong_partition")
+    other.path.unlink()  # the second name goes on
+    other.path.write_bytes(good)
+    flip_bit(other.path, middle(other.path))
+    assert verify(other.path, level="light").is_clean
+    assert sweep_aside(cell.aside, cell.data_dir, older_than=LATER) == []
+    assert kept.read_bytes() == good
+
+
+def test_a_file_without_its_own_proofs_stays_where_a_manifest_elsewhere_names_it(
+    cell: Cell,
+) -> None:
+    other = Cell(cell.data_dir, OTHER)
+    other.publish(seed=3)
+    good = other.path.read_bytes()
+    other.path.replace(cell.path)
+    kept = keep_aside(cell.path, KEY, cell.aside, "manifest_mismatch")
+    cell.publish(seed=5)
+    assert sweep_aside(cell.aside, cell.data_dir, older_than=LATER) == []
+    assert kept.read_bytes() == good
 
 
 def test_names_that_are_not_ours_are_left_alone(cell: Cell) -> None:

@@ -58,7 +58,7 @@ def action_for(one: CellHealth, *history: Attempt, settings: HealSettings = SETT
         ("damaged", "matching", "restore"),
         ("damaged", "different", "restore"),
         ("damaged", "remote_only", "restore"),
-        ("damaged", "missing", "recollect"),
+        ("damaged", "missing", "restore"),  # it may prove itself, or lie in another place
         ("damaged", "absent", "recollect"),
         ("damaged", "unknown", None),
         ("missing", "remote_only", "restore"),
@@ -112,7 +112,8 @@ def test_a_copy_is_asked_again_once_the_cell_was_whole_or_a_person_cleared_it() 
 
 
 def test_nothing_takes_the_place_of_a_file_that_may_be_the_only_good_one() -> None:
-    plan = plan_healing([cell("damaged", "missing", is_lone=True)], [], SETTINGS, NOW)
+    lone, tried = cell("damaged", "missing", is_lone=True), attempt("copy_unusable", 1, "restore")
+    plan = plan_healing([lone], [tried], SETTINGS, NOW)
     assert not plan.steps
     assert "only good version" in plan.waiting[0].why
     assert action_for(cell("failed", "missing", is_lone=True)) == "restore"

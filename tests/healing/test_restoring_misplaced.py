@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from quarry.repair.good_copy import LocalCopy
 from quarry.storage.b2 import B2Store
 from quarry.storage.mirror import RemoteCopy
 from quarry.storage.object_store import ObjectStore
+from quarry.trajectory.manifest import manifest_path, read_manifest, write_manifest
 from quarry.trajectory.verification import verify
 from tests.healing.cells import NAME, OTHER, Cell, middle
 from tests.trajectory.damage import flip_bit
@@ -72,6 +74,9 @@ def test_a_damaged_newer_version_is_kept_aside_where_only_an_older_one_is_copied
     cell: Cell, store: ObjectStore
 ) -> None:
     older = cell.path.read_bytes()
+    first = read_manifest(manifest_path(cell.path))
+    made_before = replace(first, created_at="2026-01-02T03:04:05+00:00")
+    write_manifest(manifest_path(cell.path), made_before)
     cell.mirror(store)
     newer = cell.publish(seed=9)
     flip_bit(cell.path, middle(cell.path))
@@ -80,6 +85,8 @@ def test_a_damaged_newer_version_is_kept_aside_where_only_an_older_one_is_copied
     assert cell.path.read_bytes() == older
     [kept] = list_aside(cell.aside)
     assert kept.blake3 == newer.blake3
+    assert done.is_older
+    assert any("older version: made at 2026-01-02T03:04:05" in line for line in cell.lines)
 
 
 def test_a_copy_of_the_same_version_goes_before_one_of_another(
@@ -91,4 +98,5 @@ def test_a_copy_of_the_same_version_goes_before_one_of_another(
     flip_bit(cell.path, middle(cell.path))
     done = cell.restore(RemoteCopy(store, NAME), LocalCopy(newer))
     assert (done.how, done.bytes_fetched, done.sources) == ("ranges", 0, (str(newer),))
+    assert not done.is_older
     assert cell.path.read_bytes() == newer.read_bytes()

@@ -149,6 +149,30 @@ def test_nothing_is_salvaged_of_another_cells_file_and_it_is_kept(
     assert verify(kept.path, expected=Expected.of_key(FOREIGN)).findings == []
 
 
+def test_another_cells_file_that_can_not_be_kept_stops_the_collection(
+    tmp_path: Path, cell: Path
+) -> None:
+    run(tmp_path, FOREIGN, catalog(models=MODELS))
+    shutil.rmtree(cell.parent)
+    shutil.move((tmp_path / FOREIGN.trajectory_path).parent, cell.parent)
+    foreign = cell.read_bytes()
+    (tmp_path / "aside").write_text("a file in the way")
+    with pytest.raises(OSError, match="aside"):
+        save(tmp_path)
+    assert cell.read_bytes() == foreign
+
+
+def test_rows_are_salvaged_where_the_damaged_file_can_not_be_kept(
+    tmp_path: Path, cell: Path
+) -> None:
+    spoil_rows(cell, 2)
+    (tmp_path / "aside").write_text("a file in the way")
+    rows, lines = save(tmp_path)
+    assert rows is not None
+    assert rows.n_kept == N_SAMPLES - 1
+    assert any("can't be kept" in line for line in lines)
+
+
 @pytest.mark.parametrize("is_cut", [True, False])
 def test_a_collection_refuses_rows_that_were_salvaged_from_another_cells_file(
     tmp_path: Path, cell: Path, is_cut: bool

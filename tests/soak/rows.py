@@ -32,10 +32,17 @@ FULL_SIZE_BYTES = 5e9
 
 
 def _orphans(n: int, seed: int, directory: Path, progress: Progress = silent) -> Outcome:
-    """Row 21, which alone needs Dagster; the processes of the others stay small."""
+    """Row 21, which needs Dagster; the processes of most others stay small."""
     from tests.soak import orphans
 
     return orphans.run(n, seed, directory, progress)
+
+
+def _secrets(n: int, seed: int, directory: Path, progress: Progress = silent) -> Outcome:
+    """Row 19, which needs Dagster, too."""
+    from tests.soak import secrets
+
+    return secrets.run(n, seed, directory, progress)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ def rows(*, is_full_size: bool = False) -> dict[int, Row]:
     made = [
         Row(7, 500, kills.run),
         Row(21, 7, _orphans),
+        Row(19, 58, _secrets),
         Row(10, 450, faults.run),
         Row(2, 1000, bit_flips.run),
         Row(9, 200, copy_kills.run),

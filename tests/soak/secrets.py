@@ -13,7 +13,8 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from tests.soak.outcome import Outcome, Progress, Tally, silent
-from tests.soak.secrets_cases import Case, cases, live_cases
+from tests.soak.secrets_case import Case
+from tests.soak.secrets_cases import cases, live_cases
 from tests.soak.secrets_live import Live
 from tests.soak.secrets_platform import SecretPlatform
 

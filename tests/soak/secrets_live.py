@@ -23,7 +23,7 @@ LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $p
     ... on RunConfigValidationInvalid { errors { message } } } }"""
 PAGES = {
     "resources": """query ($repository: RepositorySelector!) {
-      topLevelResourceDetailsListOrError(repositorySelector: $repository) {
+      allTopLevelResourceDetailsOrError(repositorySelector: $repository) {
         ... on ResourceDetailsList { results { name description resourceType
           configFields { name description configTypeKey isRequired defaultValueAsJson }
           configuredValues { key value type } nestedResources { name type } } } } }""",
@@ -38,6 +38,14 @@ PAGES = {
     "code location": """query { workspaceOrError { ... on Workspace { locationEntries {
         name loadStatus displayMetadata { key value } } } } }""",
 }
+SHOWN = {
+    "resources": "resources.store.ObjectStoreResource",
+    "launchpad": "place: b2://",
+    "runs": "copy_cells_partition_set",
+    "instance": "SqliteRunStorage",
+    "code location": "definitions.py",
+}
+"""A word of each page, which proves that it was loaded."""
 EVENTS = """query ($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
     __typename ... on MessageEvent { message }
     ... on ExecutionStepFailureEvent { error { message stack errorChain { error {
@@ -87,10 +95,13 @@ class Live:
         """What the UI loads for its pages."""
         job = {**REPOSITORY, "pipelineName": "copy_cells"}
         named = {"repository": REPOSITORY, "job": job}
-        return "\n".join(
-            self._ask(query, **{key: value for key, value in named.items() if f"${key}" in query})
-            for query in PAGES.values()
-        )
+        shown = {
+            page: self._ask(query, **{key: named[key] for key in named if f"${key}" in query})
+            for page, query in PAGES.items()
+        }
+        for page, word in SHOWN.items():
+            assert word in shown[page], f"{page} shows no {word}: {shown[page][:500]}"
+        return "\n".join(shown.values())
 
     def tick(self, sensor: str) -> str:
         """Have the daemon evaluate a sensor once."""

@@ -60,6 +60,9 @@ class SecretPlatform:
         seed: of the canaries.
     """
 
+    instance: dg.DagsterInstance
+    cells: list[TrajectoryKey]
+
     def __init__(self, directory: Path, server: B2Server, seed: int) -> None:
         self.directory, self.server = directory, server
         self.home, self.data_dir = directory / "home", directory / "data"
@@ -73,6 +76,7 @@ class SecretPlatform:
         self._let_in("reader id", "reader key", RIGHTS[:3])
         self._write_settings()
         self._known = set[str]()
+        self._definitions: dict[tuple[str, str], dg.Definitions] = {}
 
     @classmethod
     @contextmanager
@@ -123,7 +127,8 @@ class SecretPlatform:
         succeeds: bool = True,
         config: Mapping[str, Any] | None = None,
         cell: int = 0,
-        **elsewhere: str,
+        bucket: str = "",
+        realm: str = "",
     ) -> str:
         """Run a job of a cell in this process; what a tool may show of how it ended.
 
@@ -132,9 +137,10 @@ class SecretPlatform:
             succeeds: whether it is meant to.
             config: run config.
             cell: number of the cell.
-            elsewhere: see `deployment`.
+            bucket: another bucket.
+            realm: another service.
         """
-        definitions = self.definitions(**elsewhere)
+        definitions = self.definitions(bucket=bucket, realm=realm)
         job_def, partition = definitions.resolve_job_def(job), self.cells[cell].partition
         is_tagged = job in (VERIFY, VERIFY_COPIES)
         is_whole = is_tagged or job == INVENTORY or job_def.partitions_def is None
@@ -158,11 +164,14 @@ class SecretPlatform:
         assert succeeds == (not failed), f"{job}: failed checks {failed}"
         return repr(result.all_events)
 
-    def definitions(self, **elsewhere: str) -> dg.Definitions:
-        """The product's, with a careless job beside them."""
-        return dg.Definitions.merge(
-            build_defs(self.deployment(**elsewhere)), dg.Definitions(jobs=[careless_job()])
-        )
+    def definitions(self, *, bucket: str = "", realm: str = "") -> dg.Definitions:
+        """The product's, with a careless job beside them; made once for each place."""
+        if (bucket, realm) not in self._definitions:
+            deployment = self.deployment(bucket=bucket, realm=realm)
+            self._definitions[bucket, realm] = dg.Definitions.merge(
+                build_defs(deployment), dg.Definitions(jobs=[careless_job()])
+            )
+        return self._definitions[bucket, realm]
 
     def found(self, said: str) -> list[str]:
         """New places that show a secret, and what was said, now that a case is over."""
@@ -216,7 +225,7 @@ class SecretPlatform:
     def _fill(self) -> None:
         """Draw samples, collect the cells, label them, copy them."""
         catalog = load_catalog(self.catalog_path)
-        self.cells: list[TrajectoryKey] = catalog.cells()
+        self.cells = catalog.cells()
         self.files = DataDirectory(self.data_dir)
         launcher = Launcher(self.definitions(), build_grid(catalog), self.instance)
         assert all(outcome.is_success for outcome in launcher.samples())

@@ -15,6 +15,7 @@ from quarry.guard import guarded
 from quarry.storage import b2_http, b2_retry
 from quarry.storage.b2_key import B2Key
 from resources.store import ObjectStoreResource
+from tests.soak.rows import rows
 from tests.soak.secrets import all_cases, tried
 from tests.soak.secrets_platform import SecretPlatform
 
@@ -113,6 +114,10 @@ def test_a_key_that_can_be_pickled_is_found(platform: SecretPlatform, monkeypatc
         _key_can_be_pickled(patch)
         wrong, _ = tried(case, platform)
     assert any("was pickled" in one for one in wrong)
+
+
+def test_the_row_is_whole_with_every_case() -> None:
+    assert rows()[19].n == len(all_cases(_no_dagster))
 
 
 def _no_dagster() -> Any:

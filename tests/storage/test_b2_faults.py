@@ -12,6 +12,7 @@ from quarry.errors import (
     IntegrityError,
     StorageDeadlineError,
     StorageError,
+    StorageRefusedError,
 )
 from quarry.storage import b2_retry
 from quarry.storage.b2 import B2Store
@@ -120,8 +121,9 @@ def test_a_part_that_the_store_keeps_wrongly_is_sent_anew_by_the_next_run(
     server: B2Server, store: B2Store, large: Path
 ):
     server.faults.add(Fault(FaultKind.WRONG_SHA1_STORED, "upload_part"))
-    with pytest.raises(StorageError, match="run it again"):
+    with pytest.raises(StorageError, match="run it again") as raised:
         put(store, large)
+    assert not isinstance(raised.value, StorageRefusedError)
     assert store.head(NAME) is None
     put(store, large)
     assert server.count("upload_part") == N_PARTS + 1
@@ -159,7 +161,7 @@ def test_a_cap_ends_an_upload_at_its_first_request(
     server: B2Server, store: B2Store, small: Path, kind: FaultKind
 ):
     server.faults.add(Fault(kind, "upload_file", times=None))
-    with pytest.raises(StorageError, match="a cap of the account is exceeded"):
+    with pytest.raises(StorageRefusedError, match="a cap of the account is exceeded"):
         put(store, small)
     assert server.faults.fired(kind) == 1
     assert store.head(NAME) is None
@@ -169,7 +171,7 @@ def test_a_missing_permission_ends_an_upload_and_is_named(
     server: B2Server, large: Path, tmp_path: Path
 ):
     key = server.create_key(["listBuckets", "listFiles", "readFiles"])
-    with pytest.raises(StorageError, match=r"Unauthorized.*\n?.*writeFiles") as raised:
+    with pytest.raises(StorageRefusedError, match=r"Unauthorized.*\n?.*writeFiles") as raised:
         put(b2_store(server, tmp_path / "locks", key), large)
     assert server.count("start_large_file") == 1
     assert key[1] not in str(raised.value)
@@ -183,14 +185,14 @@ def test_a_key_that_may_not_delete_is_enough_to_mirror_and_restore(
     put(store, small)
     info = put(store, large)
     store.download(NAME, tmp_path / "target", blake3=digest_of(large))
-    with pytest.raises(StorageError, match="deleteFiles"):
+    with pytest.raises(StorageRefusedError, match="deleteFiles"):
         store.delete(NAME, info.version)
     assert len(store.versions(NAME)) == 2
 
 
 def test_a_wrong_key_ends_the_call_and_is_not_shown(server: B2Server, tmp_path: Path):
     store = b2_store(server, tmp_path / "locks", (server.key_id, "a wrong secret"))
-    with pytest.raises(StorageError, match="refused") as raised:
+    with pytest.raises(StorageRefusedError, match="refused") as raised:
         store.head(NAME)
     assert server.count("authorize_account") == 1
     shown = f"{raised.value!r}{raised.value}{vars(store)}{vars(store._account)}"

@@ -8,7 +8,7 @@ import pytest
 
 from quarry.errors import IntegrityError
 from quarry.healing.restoring import restore
-from quarry.storage.keeping import keep_copy
+from quarry.storage.keeping import examine_copy, keep_copy
 from quarry.storage.mirror import RemoteCopy, mirror, older_copies
 from quarry.trajectory.report import Expected
 from tests.healing.cells import KEY, NAME, OTHER, Cell
@@ -24,6 +24,23 @@ def test_another_cells_file_is_not_kept_as_the_copy(place: Place, tmp_path: Path
         keep_copy(wrong.path, NAME, place.store, place.ledger, expected=Expected.of_key(KEY))
     assert len(place.store.versions(NAME)) == 1
     assert place.ledger.entry(place.store, NAME) == kept.entry
+
+
+def test_a_copy_is_not_condemned_for_another_cells_file_in_its_place(
+    place: Place, tmp_path: Path
+) -> None:
+    right, wrong = Cell(tmp_path / "right"), Cell(tmp_path / "wrong", OTHER)
+    right.publish()
+    wrong.publish(seed=1)
+    kept = keep_copy(right.path, NAME, place.store, place.ledger, expected=right.expected)
+    with pytest.raises(IntegrityError, match="another cell's file"):
+        examine_copy(wrong.path, NAME, place.store, place.ledger, expected=right.expected)
+    assert place.ledger.entry(place.store, NAME) == kept.entry
+    args = right.path, NAME, place.store, place.ledger
+    assert examine_copy(*args, expected=right.expected) == []
+    place.rot(NAME, 100)
+    assert [one.kind for one in examine_copy(*args, expected=right.expected)] == ["remote_damaged"]
+    assert place.ledger.entry(place.store, NAME) is None
 
 
 def test_a_good_copy_behind_a_wrong_one_still_mends_the_file(place: Place, tmp_path: Path) -> None:
