@@ -42,7 +42,6 @@ def build_remote_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
         name="remote_integrity",
         specs=check_specs(REMOTE_TRAJECTORIES.name, REMOTE_CHECKS, grid.cells),
         can_subset=True,
-        pool="transfers",
     )
     def remote_integrity(
         context: dg.AssetCheckExecutionContext,

@@ -133,7 +133,6 @@ REMOTE_TRAJECTORIES = AssetIdentity(
     "Materialise with `again: true` to store a new version beside one whose bytes went bad.",
     kinds=("backblaze", "hdf5"),
     code_version="1",
-    pool="transfers",
 )
 
 REMOTE_LABELS = AssetIdentity(
@@ -142,7 +141,6 @@ REMOTE_LABELS = AssetIdentity(
     description="The second copy of each label table in the object store, under the same path.",
     kinds=("backblaze", "parquet"),
     code_version="1",
-    pool="transfers",
 )
 
 STORED_OBJECTS = AssetIdentity(

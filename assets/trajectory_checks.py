@@ -71,7 +71,6 @@ def _trajectory_integrity(grid: Grid) -> dg.AssetChecksDefinition:
         name="trajectory_integrity",
         specs=check_specs(TRAJECTORIES.name, INTEGRITY_CHECKS, grid.cells),
         can_subset=True,
-        pool="disk_scan",
     )
     def trajectory_integrity(
         context: dg.AssetCheckExecutionContext, catalog: CatalogResource, files: FilesResource
