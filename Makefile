@@ -11,7 +11,7 @@ help:
 	@echo "make demo-heal  damage the demo's files in six ways and watch it heal itself"
 	@echo "make ui     open the Dagster UI on it"
 	@echo "make test   run the tests"
-	@echo "make soak   try every claim at its full count (about ten minutes)"
+	@echo "make soak   try every claim at its full count (about six minutes)"
 	@echo "make check  format, lint, types, import rules"
 	@echo "make bench  performance comparisons"
 	@echo "make clean  delete the demo's data; the virtual environment stays"
