@@ -1,6 +1,6 @@
 """The audit as an asset: the table of the whole grid and what to do next."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -8,7 +8,8 @@ from assets.check_state import grid_state
 from assets.partitions import Grid
 from assets.specs import COLLECTION_AUDIT, CORRECTNESS_LABELS, TRAJECTORIES
 from assets.trajectory_checks import NAMES
-from quarry.audit.files import write_audit
+from quarry.audit.files import AuditFiles, write_audit
+from quarry.audit.report import Audit
 from quarry.audit.survey import survey
 from quarry.audit.tables import markdown
 from quarry.keys import TrajectoryKey
@@ -54,14 +55,7 @@ def build_collection_audit(grid: Grid) -> dg.AssetsDefinition:
         )
         written = write_audit(audit, directory.audit)
         context.log.info(markdown(audit))
-        return dg.MaterializeResult(
-            metadata={
-                "audit": dg.MetadataValue.md(markdown(audit)),
-                "page": dg.MetadataValue.path(str(written.html)),
-                "table": dg.MetadataValue.path(str(written.csv)),
-                **{status.value.lower(): count for status, count in audit.counts.items()},
-            }
-        )
+        return dg.MaterializeResult(metadata=_metadata(audit, written))
 
     return collection_audit
 
@@ -72,3 +66,13 @@ def _proven(instance: dg.DagsterInstance, grid: Grid) -> set[TrajectoryKey]:
     materialised = instance.get_materialized_partitions(dg.AssetKey(TRAJECTORIES.name))
     sound = materialised - state.failed.keys() - state.unverified.keys()
     return {TrajectoryKey.from_partition(partition) for partition in sound}
+
+
+def _metadata(audit: Audit, written: AuditFiles) -> dict[str, Any]:
+    """The tables for the page, where the files are, and the counts as trends."""
+    return {
+        "audit": dg.MetadataValue.md(markdown(audit)),
+        "page": dg.MetadataValue.path(str(written.html)),
+        "table": dg.MetadataValue.path(str(written.csv)),
+        **{status.value.lower(): count for status, count in audit.counts.items()},
+    }

@@ -1,7 +1,8 @@
 """Second copies of published files in the object store, and what the store holds altogether."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -81,32 +82,16 @@ def _remote_copies(
 
 def build_stored_objects() -> dg.AssetsDefinition:
     """The observable source asset of the store."""
-    spec = dg.AssetSpec(
-        STORED_OBJECTS.name,
-        group_name=STORED_OBJECTS.group,
-        description=STORED_OBJECTS.description,
-        kinds=set(STORED_OBJECTS.kinds),
-        owners=list(OWNERS),
-        code_version=STORED_OBJECTS.code_version,
-    )
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # dagster 1.13 calls it beta
-        observable = dg.multi_observable_source_asset(specs=[spec], name=STORED_OBJECTS.name)
-
-    @observable
+    @_observable()
     def stored_objects(
         context: dg.AssetExecutionContext,
         catalog: CatalogResource,
         files: FilesResource,
         store: ObjectStoreResource,
     ) -> Iterator[dg.ObserveResult]:
-        directory = files.open()
         with permanent_failures():
-            names = {
-                str(key.trajectory_path): directory.trajectory(key)
-                for key in catalog.load().cells()
-            }
+            names = files.open().files_by_object(catalog.load().cells())
             copies, ledger = store.open(), store.ledger()
             settled = reconcile(names, copies, ledger)
             inventory = take_inventory(names, copies, ledger=ledger)
@@ -117,3 +102,18 @@ def build_stored_objects() -> dg.AssetsDefinition:
         )
 
     return stored_objects
+
+
+def _observable() -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """The decorator of `stored_objects`; `dg.observable_source_asset` takes no owners."""
+    spec = dg.AssetSpec(
+        STORED_OBJECTS.name,
+        group_name=STORED_OBJECTS.group,
+        description=STORED_OBJECTS.description,
+        kinds=set(STORED_OBJECTS.kinds),
+        owners=list(OWNERS),
+        code_version=STORED_OBJECTS.code_version,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # dagster 1.13 calls it beta
+        return dg.multi_observable_source_asset(specs=[spec], name=STORED_OBJECTS.name)

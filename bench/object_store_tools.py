@@ -12,6 +12,7 @@ import random
 import shutil
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def random_load(folder: Path, sizes_bytes: list[int]) -> Load:
     return Load(folder, entries)
 
 
-class Tool:
+class Tool(ABC):
     """A way of moving files; `environment` is what its processes get on top.
 
     Args:
@@ -101,13 +102,13 @@ class Tool:
         )
         return told.stdout.splitlines()[0]
 
+    @abstractmethod
     def up(self, load: Load, prefix: str) -> list[str]:
         """The command that uploads a load."""
-        raise NotImplementedError
 
+    @abstractmethod
     def down(self, load: Load, prefix: str, target: Path) -> list[str]:
         """The command that downloads it into a folder."""
-        raise NotImplementedError
 
 
 class Planned(Tool):

@@ -84,9 +84,7 @@ def inventory(
         older_than = datetime.now(UTC) - timedelta(days=sweep_days)
         for upload in store.sweep_unfinished(older_than, "trajectories/"):
             console.print(f"removed unfinished upload of {upload.name}", soft_wrap=True)
-    names = {
-        str(key.trajectory_path): directory.trajectory(key) for key in platform.catalog.cells()
-    }
+    names = directory.files_by_object(platform.catalog.cells())
     found = take_inventory(names, store, ledger=resource.ledger())
     if as_json:
         sys.stdout.write(json.dumps({"store": str(store), **found.as_dict()}, indent=2) + "\n")

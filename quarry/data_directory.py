@@ -5,7 +5,7 @@ Names and relative paths come from `quarry.keys`; nothing here opens a file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -56,6 +56,10 @@ class DataDirectory:
     def trajectory(self, key: TrajectoryKey) -> Path:
         """The activations of a cell."""
         return self.root / key.trajectory_path
+
+    def files_by_object(self, keys: Iterable[TrajectoryKey]) -> dict[str, Path]:
+        """The trajectory files of cells, by the names of their copies in an object store."""
+        return {str(key.trajectory_path): self.trajectory(key) for key in keys}
 
     def labels(self, key: TrajectoryKey) -> Path:
         """The verdicts of a cell."""

@@ -105,13 +105,7 @@ def grid_health(
     except QuarryError as error:  # no answer, no key, a damaged ledger: known of no cell
         copies, store_error = None, str(error)
     seen = _look(instance, grid, copies, has_store=store.is_configured)
-    working = _working(instance)
-    busy = [
-        key.partition
-        for key in keys
-        if seen.statuses.get(key.partition) == AssetPartitionStatus.IN_PROGRESS
-        and key.partition in working
-    ]
+    busy = _busy(instance, keys, seen)
     cells: list[CellHealth] = []
     for key in keys:
         if key.partition not in busy:
@@ -119,17 +113,32 @@ def grid_health(
                 cells.append(_cell(key, catalog, directory, seen))
             except OSError as error:  # a bad disk, or a file that went away meanwhile
                 unreadable[key.partition] = str(error)
-    uncollected = [
+    uncollected = [] if takes_uncollected else _uncollected(cells, seen)
+    left = [cell for cell in cells if cell.key.partition not in uncollected]
+    return GridHealth(left, busy, uncollected, store_error, unreadable)
+
+
+def _busy(instance: dg.DagsterInstance, keys: list[TrajectoryKey], seen: _Seen) -> list[str]:
+    """Partitions that a run is making now."""
+    working = _working(instance)
+    return [
+        key.partition
+        for key in keys
+        if seen.statuses.get(key.partition) == AssetPartitionStatus.IN_PROGRESS
+        and key.partition in working
+    ]
+
+
+def _uncollected(cells: list[CellHealth], seen: _Seen) -> list[str]:
+    """Partitions that no run ever made, and of which there is no copy."""
+    return [
         cell.key.partition
         for cell in cells
-        if not takes_uncollected
-        and cell.local == "missing"
+        if cell.local == "missing"
         and cell.copy == "absent"
         and cell.key.partition not in seen.good_at
         and seen.statuses.get(cell.key.partition) is None
     ]
-    left = [cell for cell in cells if cell.key.partition not in set(uncollected)]
-    return GridHealth(left, busy, uncollected, store_error, unreadable)
 
 
 def _unreadable(keys: list[TrajectoryKey], directory: DataDirectory) -> dict[str, str]:
@@ -194,7 +203,7 @@ def _copies(
     """The store's listing by object name; empty where there is no store."""
     if not store.is_configured:
         return {}
-    names = {str(key.trajectory_path): directory.trajectory(key) for key in keys}
+    names = directory.files_by_object(keys)
     return {
         entry.name: entry
         for entry in take_inventory(

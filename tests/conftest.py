@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,11 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def published(tmp_path: Path) -> Path:
     """A published trajectory file to be damaged."""
     return publish_example(tmp_path)[0]
+
+
+@pytest.fixture(autouse=True)
+def no_instance_of_an_earlier_test() -> None:
+    """Dagster remembers an instance that was left out of turn, and asks it though it is gone."""
+    module = sys.modules.get("dagster._core.storage.defs_state.base")
+    if module is not None:
+        module._current_storage.set(None)

@@ -26,8 +26,9 @@ from quarry.trajectory.verification import verify
 from resources.files import FilesResource
 from resources.run_workers import HOST_TAG, is_local
 from sensors.orphans import build_orphan_sensor, reconcile
+from tests.live_processes import descendants, kill, wait_for
 from tests.soak.slow_cells import JOB, N_BEFORE_WAITING, file_of
-from tests.soak.slow_platform import SlowPlatform, descendants, kill, kill_with_children, wait_for
+from tests.soak.slow_platform import SlowPlatform, kill_with_children
 
 MODEL = "command"
 

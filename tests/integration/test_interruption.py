@@ -4,13 +4,11 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -25,6 +23,7 @@ from tests.integration.small_platform import (
     open_platform,
     write_catalog,
 )
+from tests.live_processes import descendants, kill, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL = "gsm8k-1shot|tiny_raw"
@@ -80,35 +79,9 @@ def rows_written(data_dir: Path) -> int:
     return sum(path.read_bytes().count(b"\n") - 1 for path in journals)
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_S} s"
-        time.sleep(0.02)
-
-
-def descendants(pid: int) -> list[int]:
-    """A process and all that it started, by the process table."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
-            continue
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found
-
-
 def kill_all(process: subprocess.Popen[bytes]) -> None:
     """Kill a process and all its descendants, as a machine that goes down would."""
-    for pid in descendants(process.pid):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    kill(*descendants(process.pid))
     process.wait(timeout=30)
 
 
@@ -141,7 +114,7 @@ def test_a_killed_collector_goes_on_and_gives_the_same_file(
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: rows_written(platform.data_dir) >= 3, "three samples written")
+        wait_for(lambda: rows_written(platform.data_dir) >= 3, "three samples written", PATIENCE_S)
     finally:
         kill_all(process)
     written = rows_written(platform.data_dir)
@@ -169,9 +142,9 @@ def test_a_killed_dagster_dev_goes_on_too(platform: SmallPlatform, tmp_path: Pat
     )
     url = f"http://127.0.0.1:{port}/graphql"
     try:
-        wait_for(lambda: answers(url), "the web server")
+        wait_for(lambda: answers(url), "the web server", PATIENCE_S)
         assert launch(url) == "LaunchRunSuccess"
-        wait_for(lambda: rows_written(platform.data_dir) >= 3, "three samples written")
+        wait_for(lambda: rows_written(platform.data_dir) >= 3, "three samples written", PATIENCE_S)
     finally:
         kill_all(process)
     finish(platform, at_least=rows_written(platform.data_dir))

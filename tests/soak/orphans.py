@@ -18,15 +18,13 @@ import numpy as np
 
 from quarry.trajectory.verification import verify
 from resources.run_workers import HOST_TAG, UNFINISHED
+from tests.live_processes import descendants, kill, wait_for
 from tests.soak.outcome import Outcome, Progress, Tally, silent
 from tests.soak.slow_cells import MODELS, N_BEFORE_WAITING, N_SAMPLES, file_of
 from tests.soak.slow_platform import (
     SlowPlatform,
-    descendants,
-    kill,
     kill_at_once,
     kill_with_children,
-    wait_for,
 )
 
 ROW = 21

@@ -14,8 +14,8 @@ import requests
 
 from assets.check_state import partition_tags
 from commands.live_dagster import LiveDagster
+from tests.live_processes import descendants, wait_for
 from tests.soak.secrets_platform import SecretPlatform
-from tests.soak.slow_platform import descendants, wait_for
 
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "quarry"}
 LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from dagster._core.scheduler.instigation import TickStatus
 
 from quarry.trajectory.staging import is_abandoned
 from sensors.orphans import NAME
+from tests.live_processes import descendants, kill, wait_for
 from tests.soak.slow_cells import (
     ASSET,
     JOB,
@@ -33,7 +32,6 @@ from tests.soak.slow_cells import (
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "tests.soak.slow_cells"
-PATIENCE_S = 150
 
 LAUNCH = """mutation ($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
@@ -223,37 +221,6 @@ class SlowPlatform:
         """Whether somebody listens at the code server's port."""
         with socket.socket() as probe:
             return probe.connect_ex(("localhost", self._port)) == 0
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_S} s"
-        time.sleep(0.05)
-
-
-def descendants(pid: int) -> list[int]:
-    """A process and all that it started, by the process table."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
-            continue
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found
-
-
-def kill(*pids: int) -> None:
-    """Kill processes; those that are gone are no error."""
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
 
 
 def kill_at_once(process: subprocess.Popen[bytes]) -> None:

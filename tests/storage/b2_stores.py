@@ -9,6 +9,8 @@ from quarry.storage.b2_account import B2Account, B2Key
 from tests.b2_server import B2Server
 
 PART_BYTES = 5_000
+N_PARTS = 12
+LARGE_BYTES = N_PARTS * PART_BYTES - 100
 
 
 def b2_store(
