@@ -18,10 +18,10 @@ from quarry.errors import UnknownNameError
 from quarry.findings import Finding
 from quarry.grading.grader import label_samples
 from quarry.grading.label_checks import check_class_balance, check_graded_share
-from quarry.grading.process import Limits
 from quarry.grading.references import check_references
 from quarry.label_currency import mark_origin
 from quarry.progress import ProgressLog
+from quarry.sandbox.limits import Limits
 
 if TYPE_CHECKING:
     import pandas as pd

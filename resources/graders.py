@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from quarry.grading.process import Limits
+from quarry.sandbox.limits import Limits
 
 
 class GraderResource(dg.ConfigurableResource):

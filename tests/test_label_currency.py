@@ -8,10 +8,10 @@ import pytest
 
 from quarry.benchmarks.benchmark_set import BenchmarkSet
 from quarry.grading.grader import GRADER_VERSIONS
-from quarry.grading.process import Limits
 from quarry.label_currency import check_labels_current
 from quarry.labelling import label_trajectories
 from quarry.samples import Sample
+from quarry.sandbox.limits import Limits
 from quarry.tables import content_digest, read_table, write_table
 from quarry.trajectory.manifest import manifest_path, read_manifest
 from quarry.trajectory.reader import TrajectoryReader

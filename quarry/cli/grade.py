@@ -90,7 +90,7 @@ def _graded(
 ) -> Iterator[dict[str, Any]]:
     """Graded rows, and an error row in the place of every line that is no JSON object."""
     from quarry.grading.completions_file import grade_completions
-    from quarry.grading.process import Limits
+    from quarry.sandbox.limits import Limits
 
     lines = JsonLines(file)
     graded = grade_completions(lines.rows(), samples, benchmark.value, split, Limits())

@@ -14,11 +14,12 @@ from typing import Any
 from quarry.errors import GradingError
 from quarry.grading.answer_text import AnswerText, answer_text
 from quarry.grading.code_extraction import Program, humaneval_program, mbpp_program
-from quarry.grading.process import Limits, Run, run_program
+from quarry.grading.process import Run, run_program
 from quarry.grading.program_source import compile_error
 from quarry.grading.verdict import Grade, Verdict
 from quarry.inference.engine import FinishReason
 from quarry.samples import Sample
+from quarry.sandbox.limits import Limits
 
 CODE_VERSION = "1"
 

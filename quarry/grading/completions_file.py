@@ -21,10 +21,10 @@ from quarry.grading.grader import (
     require_format,
     storable,
 )
-from quarry.grading.process import Limits
 from quarry.grading.verdict import Grade, Verdict
 from quarry.inference.engine import FinishReason
 from quarry.samples import Sample
+from quarry.sandbox.limits import Limits
 
 
 def grade_completions(
@@ -116,6 +116,7 @@ def _graded(row: Mapping[str, Any], sample_id: str | None, grade: Grade) -> dict
         "sample_id": sample_id if sample_id is not None else row.get("sample_id"),
         "verdict": str(grade.verdict),
         "is_correct": grade.verdict is Verdict.CORRECT,
+        "is_officially_correct": grade.is_officially_correct,
         "extracted": storable(grade.extracted),
         "evidence": json.loads(evidence_json(grade)),
         "grader": grade.grader,

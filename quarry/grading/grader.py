@@ -20,10 +20,10 @@ from quarry.errors import GradingError, UnknownNameError
 from quarry.grading.choice import CHOICE_VERSION, grade_choice
 from quarry.grading.code import CODE_VERSION, PreparedProgram, prepare_code, run_prepared
 from quarry.grading.numeric import NUMERIC_VERSION, grade_numeric
-from quarry.grading.process import Limits
 from quarry.grading.verdict import Grade, Verdict
 from quarry.inference.engine import FinishReason
 from quarry.samples import Sample
+from quarry.sandbox.limits import Limits
 
 GRADER_VERSIONS: dict[str, str] = {
     "gsm8k": NUMERIC_VERSION,
@@ -40,6 +40,7 @@ LABEL_COLUMNS = (
     "sample_id",
     "verdict",
     "is_correct",
+    "is_officially_correct",
     "extracted",
     "target",
     "grader",
@@ -141,7 +142,8 @@ def label_samples(
         progress: called with (graded so far, all).
 
     Returns:
-        A frame with `LABEL_COLUMNS`; `is_correct` is bool, `evidence` a JSON object as text.
+        A frame with `LABEL_COLUMNS`; `is_correct` is bool, `is_officially_correct` a nullable
+        boolean, `evidence` a JSON object as text.
 
     Raises:
         GradingError: the sequences differ in length.
@@ -165,7 +167,7 @@ def label_samples(
         if progress is not None:
             progress(len(rows), len(samples))
     frame = cast(Any, pd.DataFrame(rows, columns=list(LABEL_COLUMNS)))
-    return frame.astype({"is_correct": bool})
+    return frame.astype({"is_correct": bool, "is_officially_correct": "boolean"})
 
 
 def evidence_json(grade: Grade) -> str:
@@ -234,6 +236,7 @@ def _row(sample: Sample, reason: FinishReason | None, grade: Grade) -> tuple[Any
         sample.id,
         str(grade.verdict),
         grade.verdict is Verdict.CORRECT,
+        grade.is_officially_correct,
         storable(grade.extracted),
         sample.target,
         grade.grader,

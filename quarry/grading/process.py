@@ -25,51 +25,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from quarry.errors import GradingError, UsageError
+from quarry.errors import GradingError
+from quarry.sandbox.limits import Limits
 
 _RUNNER = Path(__file__).with_name("runner.py")
 _WALL_FACTOR = 3
 _REPORT_BYTES = 64 * 1024
-_LEAST_MEMORY_BYTES = 64 << 20
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # the order of a set of strings must not change a label
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
 _IMPORTS_NUMPY = re.compile(r"(?m)^[ \t]*(?:import|from)\s+numpy\b")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a graded program may use.
-
-    Args:
-        timeout_s: CPU time; wall time is capped at three times as much, so that a busy machine
-            does not turn a correct program into a timeout.
-        memory_bytes: address space.
-        output_bytes: size of one file that it writes. What it prints is discarded.
-    """
-
-    timeout_s: float = 5.0
-    memory_bytes: int = 1 << 30
-    output_bytes: int = 1 << 20
-
-    def __post_init__(self) -> None:
-        """Refuse limits under which not even the interpreter could run.
-
-        Raises:
-            UsageError: a limit is too small.
-        """
-        least = {"timeout_s": 0.1, "memory_bytes": _LEAST_MEMORY_BYTES, "output_bytes": 0}
-        small = {name: getattr(self, name) for name in least if getattr(self, name) < least[name]}
-        if small:
-            raise UsageError(
-                "A limit for graded programs is too small",
-                where="Limits",
-                expected=", ".join(f"{name} >= {least[name]}" for name in small),
-                got=", ".join(f"{name} = {value}" for name, value in small.items()),
-                fix="raise it",
-            )
 
 
 @dataclass(frozen=True)

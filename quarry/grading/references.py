@@ -11,9 +11,9 @@ from fractions import Fraction
 from quarry.findings import Finding
 from quarry.grading.grader import GradingTask, grade_stream, require_format
 from quarry.grading.numbers import format_number, parse_number
-from quarry.grading.process import Limits
 from quarry.grading.verdict import Grade, Verdict
 from quarry.samples import Sample
+from quarry.sandbox.limits import Limits
 
 CHECK = "agrees_with_references"
 

@@ -42,6 +42,8 @@ class Grade:
         evidence: plain JSON values for a person: rule that matched, span, first failing test, time.
         grader: name of the grader, such as `numeric`.
         grader_version: raised with every change that can move a verdict.
+        is_officially_correct: what the benchmark's published grader says of the whole untouched
+            completion; None where there is none, or where the completion could not be judged.
     """
 
     verdict: Verdict
@@ -49,3 +51,4 @@ class Grade:
     grader: str
     grader_version: str
     evidence: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    is_officially_correct: bool | None = None

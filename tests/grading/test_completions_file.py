@@ -9,8 +9,8 @@ import pytest
 
 from quarry.errors import UnknownNameError
 from quarry.grading.completions_file import grade_completions
-from quarry.grading.process import Limits
 from quarry.samples import Sample
+from quarry.sandbox.limits import Limits
 from tests.grading.code_problems import golden_code
 
 SAMPLES = {f"gsm8k/test/{row}": Sample(f"gsm8k/test/{row}", "?", "18") for row in range(3)}

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from quarry.grading.grader import grade
-from quarry.grading.process import Limits
 from quarry.grading.verdict import Verdict
 from quarry.samples import Sample
+from quarry.sandbox.limits import Limits
 from tests.grading.code_problems import GOLDEN
 
 SHORT = Limits(timeout_s=1.0, memory_bytes=256 << 20)

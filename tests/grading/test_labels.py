@@ -19,8 +19,8 @@ from quarry.grading.grader import (
     labels_code_version,
 )
 from quarry.grading.label_checks import check_class_balance, check_graded_share
-from quarry.grading.process import Limits
 from quarry.samples import Sample
+from quarry.sandbox.limits import Limits
 from tests.grading.code_problems import golden_code
 
 QUICK = Limits(timeout_s=1.0)

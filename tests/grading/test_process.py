@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from quarry.errors import GradingError, UsageError
-from quarry.grading.process import Limits, run_program
+from quarry.grading.process import run_program
+from quarry.sandbox.limits import Limits
 
 QUICK = Limits(timeout_s=1.0)
 

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from quarry.grading.process import Limits, run_program
+from quarry.grading.process import run_program
 from quarry.guard.guarded import Guard, run_alone
+from quarry.sandbox.limits import Limits
 from quarry.storage.b2_key import KEY_ID_VARIABLE
 from quarry.storage.object_store import ObjectStore
 from tests.b2_server.faults import Fault, FaultKind
