@@ -47,7 +47,8 @@ soak: setup
 	$(BIN)/python -m tests.soak $(SOAK)
 
 bench: setup
-	@for name in trajectory_io crash_safety write_path read_path object_store; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in trajectory_io crash_safety write_path read_path object_store code_grading; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
+	@echo "== relabelling"; $(BIN)/python -m bench.relabelling
 
 clean:
 	rm -rf .quarry

@@ -11,6 +11,8 @@ location shows is chosen by environment variables:
     QUARRY_DEVICE            auto (default), cpu or cuda
     QUARRY_AUTOMATION        on, or off (default): whether what is missing or stale is made, and
                              what is damaged is mended, without anybody asking
+    QUARRY_SANDBOX           how graded programs are shut in: auto (default), strict, fallback, or
+                             unconfined
     QUARRY_STORE             where second copies go: a directory, b2://<bucket>, or off; default
                              .quarry/demo/store for demo, off otherwise
     QUARRY_B2_KEY_ID, QUARRY_B2_KEY   application key of the bucket
@@ -24,10 +26,12 @@ from pathlib import Path
 import dagster as dg
 
 from assets.audit import build_collection_audit
+from assets.label_changes import build_change_checks, build_label_changes
 from assets.label_checks import build_label_checks
 from assets.labels import build_labels
 from assets.models import build_model_checkpoints, trains_models
 from assets.partitions import build_grid
+from assets.relabelling import build_relabel_job
 from assets.remote import build_remote_copies, build_stored_objects
 from assets.remote_checks import build_remote_checks
 from assets.restoring import build_restore_job
@@ -38,7 +42,7 @@ from assets.trajectories import build_trajectories
 from assets.trajectory_checks import build_trajectory_checks
 from assets.version_checks import build_version_checks
 from io_managers.hdf5 import Hdf5IOManager, Hdf5ViewIOManager
-from io_managers.parquet import ParquetIOManager
+from io_managers.parquet import LabelsIOManager, ParquetIOManager
 from quarry.catalog import load_catalog
 from quarry.errors import UsageError
 from quarry.storage.opening import is_b2
@@ -75,6 +79,7 @@ class Deployment:
     data_dir: Path
     mirror: str = ""
     device: str = "auto"
+    sandbox: str = "auto"
     store: str = ""
     realm: str = "production"
     is_automated: bool = False
@@ -89,9 +94,10 @@ class Deployment:
             "files": FilesResource(data_dir=data_dir),
             "benchmarks": BenchmarkSourceResource(mirror=self.mirror),
             "engines": EngineResource(device=self.device),
-            "graders": GraderResource(),
+            "graders": GraderResource(sandbox=self.sandbox),
             "hdf5": Hdf5IOManager(data_dir=data_dir, store=store),
             "hdf5_view": Hdf5ViewIOManager(data_dir=data_dir, store=store),
+            "labels": LabelsIOManager(data_dir=data_dir, store=store),
             "parquet": ParquetIOManager(data_dir=data_dir, store=store),
         }
 
@@ -104,13 +110,19 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors of a deployment."""
     catalog = load_catalog(deployment.catalog)
     grid, has_store = build_grid(catalog), bool(deployment.store)
-    jobs = [*build_jobs(has_store=has_store), build_restore_job(grid), build_sweep_job()]
+    jobs = [
+        *build_jobs(has_store=has_store),
+        build_relabel_job(grid),
+        build_restore_job(grid),
+        build_sweep_job(),
+    ]
     return dg.Definitions(
         assets=[
             build_benchmark_samples(grid),
             build_model_checkpoints(catalog, grid),
             build_trajectories(grid),
             *build_labels(grid),
+            build_label_changes(grid),
             build_collection_audit(grid),
             *([*build_remote_copies(grid), build_stored_objects()] if has_store else []),
         ],
@@ -119,6 +131,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
             *build_version_checks(grid, trains_models=trains_models(catalog)),
             *build_trajectory_checks(grid),
             *build_label_checks(grid),
+            *build_change_checks(grid),
             *(build_remote_checks(grid) if has_store else []),
         ],
         jobs=jobs,
@@ -192,6 +205,7 @@ def current_deployment() -> Deployment:
         data_dir=ROOT / _setting("QUARRY_DATA_DIR", f".quarry/{name}/data"),
         mirror=_setting("QUARRY_BENCHMARK_MIRROR", ""),
         device=_setting("QUARRY_DEVICE", "auto"),
+        sandbox=_setting("QUARRY_SANDBOX", "auto"),
         store=_store(name),
         realm=_setting("QUARRY_B2_REALM", "production"),
         is_automated=_is_on("QUARRY_AUTOMATION"),

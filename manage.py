@@ -1,4 +1,4 @@
-"""Drives the platform from a terminal: demo, ui, check, backfill, heal, inventory, demo-heal.
+"""Drives the platform from a terminal: demo, ui, check, backfill, relabel, heal and others.
 
 `quarry demo` and its sisters run this file, the one script that loads `definitions`. Each command
 lives in `commands`; what it does with Dagster lives in `sensors.launcher`.
@@ -13,10 +13,11 @@ from commands.collecting import backfill, demo
 from commands.demo_heal import demo_heal
 from commands.healing import heal, inventory
 from commands.output import console
+from commands.relabelling import relabel
 from commands.serving import ui
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-for command in (demo, check, backfill, heal, inventory, demo_heal, ui):
+for command in (demo, check, backfill, relabel, heal, inventory, demo_heal, ui):
     app.command()(command)
 
 

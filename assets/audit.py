@@ -70,9 +70,13 @@ def _proven(instance: dg.DagsterInstance, grid: Grid) -> set[TrajectoryKey]:
 
 def _metadata(audit: Audit, written: AuditFiles) -> dict[str, Any]:
     """The tables for the page, where the files are, and the counts as trends."""
+    usable = audit.usable
     return {
         "audit": dg.MetadataValue.md(markdown(audit)),
         "page": dg.MetadataValue.path(str(written.html)),
         "table": dg.MetadataValue.path(str(written.csv)),
         **{status.value.lower(): count for status, count in audit.counts.items()},
+        "usable_for_h1": sum(len(entry.keys) for entry in usable.h1),
+        "usable_for_h2": len(usable.h2),
+        "too_few_rows": len(usable.too_few),
     }

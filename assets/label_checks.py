@@ -10,13 +10,15 @@ import dagster as dg
 from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, run_checks
 from assets.partitions import Grid
 from assets.specs import CORRECTNESS_LABELS
-from quarry.benchmarks.benchmark_set import from_frame
+from quarry.catalog import Thresholds
+from quarry.data_directory import DataDirectory
 from quarry.grading.grader import GRADER_VERSIONS
-from quarry.keys import TrajectoryKey, samples_path
-from quarry.label_currency import LABELS_CURRENT, check_labels_current
+from quarry.keys import TrajectoryKey
+from quarry.label_currency import LABELS_CURRENT
 from quarry.labelling import examine_labels
+from quarry.relabelling import benchmark_of, currency_findings
+from quarry.sandbox.limits import Limits
 from quarry.tables import read_table
-from quarry.trajectory.manifest import manifest_path, read_manifest
 from resources.catalog import CatalogResource
 from resources.files import FilesResource
 from resources.graders import GraderResource
@@ -24,8 +26,9 @@ from resources.graders import GraderResource
 LABEL_CHECKS = (
     CheckIdentity(
         "class_balance",
-        "Between 5 % and 95 % of the samples are correct; outside, H1 and H2 analyses have too "
-        "few of one class. A warning: a weak model is no defect.",
+        "Between 5 % and 95 % of the graded samples are correct; outside, H1 and H2 analyses have "
+        "too few of one class. With few samples the 95 % interval decides and not the share; what "
+        "it leaves open is said under `balance_state`. A warning: a weak model is no defect.",
     ),
     CheckIdentity(
         "graded_share",
@@ -68,10 +71,7 @@ def _label_quality(grid: Grid) -> dg.AssetChecksDefinition:
 
         def examine(partition: str) -> CheckReport:
             key = TrajectoryKey.from_partition(partition)
-            drawn = from_frame(read_table(directory.root / samples_path(key.task, key.n_shot)))
-            labels = read_table(directory.labels(key))
-            report = examine_labels(labels, drawn, entries.thresholds, limits)
-            return CheckReport(report.findings, report.facts, report.checks_run)
+            return examined_quality(directory, key, entries.thresholds, limits)
 
         yield from run_checks(context, CORRECTNESS_LABELS.name, LABEL_CHECKS, examine)
 
@@ -90,20 +90,23 @@ def _label_currency(grid: Grid) -> dg.AssetChecksDefinition:
         directory = files.open()
 
         def examine(partition: str) -> CheckReport:
-            key = TrajectoryKey.from_partition(partition)
-            drawn = from_frame(read_table(directory.root / samples_path(key.task, key.n_shot)))
-            version = GRADER_VERSIONS[drawn.format]
-            digest = read_manifest(manifest_path(directory.trajectory(key))).content_digest
-            findings = check_labels_current(
-                read_table(directory.labels(key)),
-                drawn,
-                content_digest=digest,
-                grader_version=version,
-            )
-            return CheckReport(
-                findings, {"grader_version": version, "content_digest": digest}, [LABELS_CURRENT]
-            )
+            return examined_currency(directory, TrajectoryKey.from_partition(partition))
 
         yield from run_checks(context, CORRECTNESS_LABELS.name, [CURRENT], examine)
 
     return label_currency
+
+
+def examined_quality(
+    directory: DataDirectory, key: TrajectoryKey, thresholds: Thresholds, limits: Limits
+) -> CheckReport:
+    """What the checks of quality find in a cell's published labels."""
+    labels = read_table(directory.labels(key))
+    report = examine_labels(labels, benchmark_of(directory, key), thresholds, limits)
+    return CheckReport(report.findings, report.facts, report.checks_run)
+
+
+def examined_currency(directory: DataDirectory, key: TrajectoryKey) -> CheckReport:
+    """What the check of currency finds."""
+    facts = {"grader_version": GRADER_VERSIONS[benchmark_of(directory, key).format]}
+    return CheckReport(currency_findings(directory, key), facts, [LABELS_CURRENT])

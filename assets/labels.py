@@ -7,8 +7,8 @@ from assets.metadata import label_metadata
 from assets.partitions import Grid, cell_of
 from assets.specs import CORRECTNESS_LABELS, LABELLED_TRAJECTORIES
 from quarry.benchmarks.benchmark_set import from_frame
+from quarry.label_history import labels_digest
 from quarry.labelling import label_trajectories
-from quarry.tables import content_digest
 from quarry.trajectory.labelled_view import StagedView, write_labelled_view
 from quarry.trajectory.layout import relative_link
 from quarry.trajectory.reader import TrajectoryReader
@@ -42,7 +42,7 @@ def _correctness_labels(grid: Grid) -> dg.AssetsDefinition:
             )
         return dg.Output(
             labels,
-            data_version=dg.DataVersion(content_digest(labels)),
+            data_version=dg.DataVersion(labels_digest(labels)),
             metadata=label_metadata(cell_of(context), labels, catalog.load().thresholds),
         )
 

@@ -1,14 +1,18 @@
 """What the asset pages show: numbers that Dagster draws as trends, tables, and plots."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from quarry.catalog import Thresholds
+from quarry.evidence import parsed
+from quarry.grading.label_checks import balance_facts
 from quarry.grading.verdict import Verdict
 from quarry.keys import TrajectoryKey
+from quarry.trajectory.labelled_view import StagedView
 from quarry.trajectory.staging import StagedFile
 from quarry.trajectory.summary import summarise
 
@@ -49,21 +53,56 @@ def trajectory_metadata(
 def label_metadata(
     key: TrajectoryKey, labels: pd.DataFrame, thresholds: Thresholds
 ) -> dict[str, Any]:
-    """Counts by verdict, the correct rate, some rows to look at, and the balance plot."""
+    """Counts by verdict, the correct rate with its interval, some rows, and the balance plot."""
     from quarry.plots.canvas import as_markdown
     from quarry.plots.class_balance import class_balance
 
     plot = class_balance(labels["verdict"], title=str(key), thresholds=thresholds)
     counts = Counter(labels["verdict"].tolist())
     return {
-        "correct_rate": float(labels["is_correct"].to_numpy(dtype=float).mean())
-        if len(labels)
-        else 0.0,
+        **balance_facts(labels, thresholds),
         **{verdict.value: counts[verdict.value] for verdict in Verdict},
+        **_how_graded(labels),
         "grader_version": str(labels["grader_version"].iloc[0]) if len(labels) else "",
         "balance": dg.MetadataValue.md(as_markdown(plot, "samples by verdict")),
         "first_rows": _rows(labels.head(10)),
     }
+
+
+def view_metadata(view: StagedView, path: Path) -> dict[str, Any]:
+    """What a view holds, and where it is published."""
+    return {
+        "correct": view.n_correct,
+        "not_graded": view.n_not_graded,
+        "size_bytes": view.size_bytes,
+        "dagster/row_count": view.n_samples,
+        "path": dg.MetadataValue.path(str(path)),
+    }
+
+
+def table_metadata(path: Path, table: pd.DataFrame) -> dict[str, Any]:
+    """Where a table is published, and its size."""
+    return {
+        "path": dg.MetadataValue.path(str(path)),
+        "size_bytes": path.stat().st_size,
+        "dagster/row_count": len(table),
+    }
+
+
+def _how_graded(labels: pd.DataFrame) -> dict[str, Any]:
+    """What the published grader says where it was asked, and how programs were shut in."""
+    shown: dict[str, Any] = {}
+    if "is_officially_correct" in labels.columns:
+        official = [one for one in labels["is_officially_correct"].tolist() if not pd.isna(one)]
+        if official:
+            shown["official_correct_rate"] = sum(map(bool, official)) / len(official)
+            shown["officially_graded"] = len(official)
+    layers = Counter(str(parsed(text).get("layer")) for text in labels["evidence"])
+    layers.pop("None", None)
+    if layers:
+        named = (f"{layer}: {count} programs" for layer, count in sorted(layers.items()))
+        shown["sandbox_layers"] = ", ".join(named)
+    return shown
 
 
 def _rows(labels: pd.DataFrame) -> dg.TableMetadataValue:

@@ -109,7 +109,7 @@ CORRECTNESS_LABELS = AssetIdentity(
     "makes labels stale, never trajectories.",
     kinds=("parquet",),
     code_version=labels_code_version(),
-    io_manager_key="parquet",
+    io_manager_key="labels",
     automation=FOLLOW,
 )
 
@@ -121,6 +121,18 @@ LABELLED_TRAJECTORIES = AssetIdentity(
     kinds=("hdf5",),
     code_version="1",
     io_manager_key="hdf5_view",
+    automation=FOLLOW,
+)
+
+LABEL_CHANGES = AssetIdentity(
+    name="label_changes",
+    group="labels",
+    description="Every sample whose verdict or extracted answer differs between the last two "
+    "grader versions on the same stored output: both verdicts, both answers, the rules that "
+    "decided, and the piece of the completion they read. Shows what a relabelling moved, and why.",
+    kinds=("parquet",),
+    code_version="1",
+    io_manager_key="parquet",
     automation=FOLLOW,
 )
 
@@ -170,6 +182,7 @@ ALL = (
     TRAJECTORIES,
     CORRECTNESS_LABELS,
     LABELLED_TRAJECTORIES,
+    LABEL_CHANGES,
     REMOTE_TRAJECTORIES,
     REMOTE_LABELS,
     STORED_OBJECTS,

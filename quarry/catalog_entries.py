@@ -148,11 +148,30 @@ class CaptureSettings(Entry):
 
 
 class Thresholds(Entry):
-    """Bounds of the checks."""
+    """Bounds of the checks, and what a comparison has to be able to show.
+
+    Rates are shares of the graded rows. With fewer of them than `small_sample`, a rate beyond a
+    bound counts only where its whole 95 % interval lies beyond; at 300 rows that interval reaches
+    2.5 points to either side of 5 %. A cell is good for comparing correct with incorrect rows where
+    a two-sided t test at level `alpha` finds a difference of `effect_of_interest` (Cohen's d) with
+    probability `power`. `alpha` is for one comparison: for k of them, set it to alpha / k.
+    """
 
     min_correct_rate: Share = 0.05
     max_correct_rate: Share = 0.95
     min_graded_share: Share = 0.98
+    small_sample: Annotated[int, Field(ge=0)] = 300
+    alpha: Annotated[float, Field(ge=1e-6, le=0.5)] = 0.05
+    power: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    effect_of_interest: Annotated[float, Field(ge=0.01)] = 0.5
+
+    @model_validator(mode="after")
+    def _are_in_order(self) -> Thresholds:
+        if self.min_correct_rate > self.max_correct_rate:
+            raise ValueError("min_correct_rate is above max_correct_rate")
+        if self.alpha >= self.power:
+            raise ValueError("power must be above alpha, which a test has without any effect")
+        return self
 
 
 class Effort(Entry):

@@ -20,6 +20,7 @@ _PATHS: dict[str, Callable[[str], PurePosixPath]] = {
     "labelled_trajectories": lambda partition: (
         TrajectoryKey.from_partition(partition).labelled_path
     ),
+    "label_changes": lambda partition: TrajectoryKey.from_partition(partition).changes_path,
 }
 
 
@@ -68,6 +69,14 @@ class DataDirectory:
     def labelled(self, key: TrajectoryKey) -> Path:
         """The small HDF5 view of a cell with fresh labels."""
         return self.root / key.labelled_path
+
+    def changes(self, key: TrajectoryKey) -> Path:
+        """What moved between the labels of a cell's last two grader versions."""
+        return self.root / key.changes_path
+
+    def samples(self, key: TrajectoryKey) -> Path:
+        """The drawn samples of a cell's benchmark."""
+        return self.root / samples_path(key.task, key.n_shot)
 
     def checkpoint(self, model: str) -> Path:
         """A checkpoint that the platform trained itself."""

@@ -21,6 +21,7 @@
     │   ├── StorageRefusedError   (OSError)        a cap, a permission: a person has to act
     │   └── StorageConflictError  (FileExistsError) another version was there than expected
     ├── GradingError          (RuntimeError)       the grader failed, not the completion
+    │   └── SandboxUnavailableError (RuntimeError) this machine can't shut programs in
     └── UsageError            (ValueError)         a command was called wrongly
 
 A message is always in one order: what failed, where, expected, got, what to do.
@@ -174,6 +175,10 @@ class StorageConflictError(StorageError, FileExistsError):
 
 class GradingError(QuarryError, RuntimeError):
     """The grader itself failed, which says nothing about the completion."""
+
+
+class SandboxUnavailableError(GradingError):
+    """This machine offers no way to shut a program in, and it was not asked to go without."""
 
 
 class UsageError(QuarryError, ValueError):

@@ -156,6 +156,13 @@ class TrajectoryKey:
             "labelled", f"{self.n_shot}shot", self.model, f"{self.task}_labelled.h5"
         )
 
+    @property
+    def changes_path(self) -> PurePosixPath:
+        """Where what moved between the labels of the last two grader versions lies."""
+        return PurePosixPath(
+            "changes", f"{self.n_shot}shot", self.model, f"{self.task}_changes.parquet"
+        )
+
     def __str__(self) -> str:
         """The partition key."""
         return self.partition

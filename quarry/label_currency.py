@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quarry.findings import Finding
+from quarry.grading.grader import LABEL_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,7 @@ def check_labels_current(
         *_another_content(labels, content_digest),
         *_other_samples(labels, benchmark),
         *_another_grader(labels, grader_version),
+        *_lacking_columns(labels),
     ]
 
 
@@ -120,6 +122,23 @@ def _another_grader(labels: pd.DataFrame, grader_version: str) -> list[Finding]:
     ]
 
 
+def _lacking_columns(labels: pd.DataFrame) -> list[Finding]:
+    """A table from before labels said all that they say now."""
+    lacking = [name for name in LABEL_COLUMNS if name not in labels.columns]
+    if not lacking:
+        return []
+    return [
+        _finding(
+            "lacking_columns",
+            "The labels were made before they had all the columns of today",
+            "the table's columns",
+            f"the columns {', '.join(LABEL_COLUMNS)}",
+            f"no {', '.join(lacking)}",
+            severity_is_error=False,
+        )
+    ]
+
+
 def _finding(
     kind: str, what: str, where: str, expected: str, got: str, *, severity_is_error: bool = True
 ) -> Finding:
@@ -131,6 +150,6 @@ def _finding(
         where=where,
         expected=expected,
         got=got,
-        cure="materialise correctness_labels of this partition again",
+        cure="run `quarry relabel`, or materialise correctness_labels of this partition again",
         severity="error" if severity_is_error else "warning",
     )

@@ -17,7 +17,7 @@ from quarry.catalog import Thresholds
 from quarry.errors import UnknownNameError
 from quarry.findings import Finding
 from quarry.grading.grader import label_samples
-from quarry.grading.label_checks import check_class_balance, check_graded_share
+from quarry.grading.label_checks import balance_facts, check_class_balance, check_graded_share
 from quarry.grading.references import check_references
 from quarry.label_currency import mark_origin
 from quarry.progress import ProgressLog
@@ -97,9 +97,5 @@ def examine_labels(
         *check_graded_share(labels, thresholds),
         *check_references(references, benchmark.format, limits),
     ]
-    facts: dict[str, str | int | float] = {
-        "samples": len(labels),
-        "correct": int(labels["is_correct"].to_numpy().sum()),
-        "correct_rate": float(labels["is_correct"].to_numpy().mean()) if len(labels) else 0.0,
-    }
-    return LabelReport(findings, facts, ("class_balance", "graded_share", "agrees_with_references"))
+    checks_run = ("class_balance", "graded_share", "agrees_with_references")
+    return LabelReport(findings, balance_facts(labels, thresholds), checks_run)

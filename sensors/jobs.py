@@ -5,6 +5,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.specs import (
     CORRECTNESS_LABELS,
+    LABEL_CHANGES,
     LABELLED_TRAJECTORIES,
     REMOTE_LABELS,
     REMOTE_TRAJECTORIES,
@@ -28,7 +29,7 @@ VERIFY_ONLY = {"ops": {TRAJECTORIES.name: {"config": {"verify_only": True}}}}
 """Run config that examines a cell's file, and fails the partition if it is bad."""
 
 REMOTE_CHECK = dg.AssetCheckKey(dg.AssetKey(REMOTE_TRAJECTORIES.name), REMOTE_COPY_MATCHES)
-LABELS = (CORRECTNESS_LABELS.name, LABELLED_TRAJECTORIES.name)
+LABELS = (CORRECTNESS_LABELS.name, LABELLED_TRAJECTORIES.name, LABEL_CHANGES.name)
 
 
 def build_jobs(*, has_store: bool) -> list[UnresolvedAssetJobDefinition]:
@@ -54,7 +55,8 @@ def build_jobs(*, has_store: bool) -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             RELABEL,
             selection=relabelled,
-            description="Grade the stored outputs again; activations are not touched.",
+            description="Grade the stored outputs of a cell again; activations are not touched. "
+            "The job relabel_grid does all cells in one run.",
         ),
         *_verification_jobs(trajectories, roll_up),
         *(_store_jobs() if has_store else []),

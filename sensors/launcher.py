@@ -11,6 +11,7 @@ import dagster as dg
 
 from assets.check_state import cells_to_mark, partition_tags
 from assets.partitions import Grid
+from assets.relabelling import JOB, OP
 from assets.specs import BENCHMARK_SAMPLES, COLLECTION_AUDIT, MODEL_CHECKPOINTS, TRAJECTORIES
 from assets.trajectory_checks import NAMES
 from quarry.healing.plan import HealStep
@@ -29,6 +30,8 @@ from sensors.jobs import (
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Console logging of in-process runs: the run's own log keeps everything."""
+SPOKEN = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+"""For a run that takes minutes: its progress is told."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,11 @@ class Launcher:
         """Run the check of second copies."""
         for partition in partitions:
             yield self._run(VERIFY_COPIES, partition, tags=partition_tags(partition))
+
+    def relabel(self, cells: Sequence[str], *, every: bool) -> Outcome:
+        """Label cells again in one run, or all of them; progress shows on the console."""
+        config = {"ops": {OP: {"config": {"cells": list(cells), "every": every}}}}
+        return self._run(JOB, "", config={**config, **SPOKEN})
 
     def inventory(self) -> Outcome:
         """Observe what the object store holds."""
@@ -185,12 +193,14 @@ class Launcher:
 
     @staticmethod
     def _outcome(result: dg.ExecuteInProcessResult, partition: str) -> Outcome:
-        reasons = [
-            event.asset_check_evaluation_data.description or ""
+        failed = [
+            event.asset_check_evaluation_data
             for event in result.all_events
             if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
             and not event.asset_check_evaluation_data.passed
-        ] + [
+        ]
+        reasons = [check.description or "" for check in failed if check.blocking]
+        reasons += [
             _first_message(event.step_failure_data.error)
             for event in result.all_events
             if event.is_step_failure
@@ -201,6 +211,7 @@ class Launcher:
             for event in result.all_events
             if event.is_job_failure
         ]
+        reasons += [check.description or "" for check in failed if not check.blocking]
         return Outcome(partition, result.success, reasons[0] if reasons else "", result.run_id)
 
 

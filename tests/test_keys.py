@@ -43,7 +43,7 @@ def test_two_keys_share_neither_partition_nor_path(
 @given(key=keys)
 @settings(derandomize=True)
 def test_no_path_leaves_its_directory(key: TrajectoryKey) -> None:
-    for path in (key.trajectory_path, key.labels_path, key.labelled_path):
+    for path in (key.trajectory_path, key.labels_path, key.labelled_path, key.changes_path):
         assert not path.is_absolute()
         assert not {".", ".."} & set(path.parts)
         assert len(path.parts) == 4

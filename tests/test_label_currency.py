@@ -88,3 +88,12 @@ def test_the_note_changes_no_data_version(labels: pd.DataFrame):
     bare = labels.copy()
     bare.attrs = {}
     assert content_digest(bare) == content_digest(labels)
+
+
+def test_labels_from_before_a_column_existed_are_a_warning_that_names_it(
+    labels: pd.DataFrame, benchmark: BenchmarkSet, digest: str
+):
+    older = labels.drop(columns="is_officially_correct")
+    assert kinds(older, benchmark, digest) == [("lacking_columns", "warning")]
+    (found,) = check_labels_current(older, benchmark, content_digest=digest, grader_version=VERSION)
+    assert found.got == "no is_officially_correct"

@@ -12,19 +12,28 @@ from typing import Any
 
 from quarry.catalog import Thresholds
 from quarry.findings import Finding
+from quarry.grading.verdict import Verdict
 from quarry.keys import TrajectoryKey
+from quarry.statistics.accuracy import Interval, accuracy
+from quarry.statistics.balance import BalanceState, judge_balance
 
 
 class CellStatus(StrEnum):
     """What a cell is good for; declared from best to worst."""
 
     OK = "OK"
+    UNDECIDED = "UNDECIDED"
+    """Sound, with a share beyond a bound, but too few rows to say that the model is."""
     IMBALANCED = "IMBALANCED"
     """Sound, but so few right or wrong answers that a classifier learns nothing."""
     UNLABELLED = "UNLABELLED"
     """Sound activations whose labels are absent, incomplete or from another grader version."""
     MISSING = "MISSING"
     CORRUPTED = "CORRUPTED"
+
+
+_STATUS = {BalanceState.BALANCED: CellStatus.OK, BalanceState.UNDECIDED: CellStatus.UNDECIDED}
+"""Every other state of the balance is imbalanced."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +59,9 @@ class LabelCounts:
         return self.verdicts.get("correct", 0)
 
     @property
-    def n_not_graded(self) -> int:
-        """Rows that say nothing about the completion."""
-        return self.verdicts.get("timeout", 0) + self.verdicts.get("error", 0)
+    def n_graded(self) -> int:
+        """Rows whose verdict is on the completion; a timeout or an error is none."""
+        return sum(count for name, count in self.verdicts.items() if Verdict(name).is_graded)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class AuditCell:
         key: model, task and shots.
         status: what the cell is good for.
         n_correct: rows with the verdict `correct`; None without usable labels.
-        n_samples: rows of the file; None where it can't be known.
+        n_samples: rows of the file, graded or not; None where it can't be known.
         verdicts: number of rows by verdict; empty without usable labels.
         findings: what verification found, warnings included.
         size_bytes: size of the trajectory file; None where there is none.
@@ -80,11 +89,19 @@ class AuditCell:
     note: str = ""
 
     @property
+    def interval(self) -> Interval | None:
+        """Share of the graded rows that are correct, with its interval; None without labels.
+
+        Rows that were not graded are left out: counted as wrong, they would be the grader's
+        failures written on the model.
+        """
+        counts = LabelCounts(self.verdicts)
+        return accuracy(counts.n_correct, counts.n_graded)
+
+    @property
     def correct_rate(self) -> float | None:
-        """Share of all rows that are correct, 0 .. 1; None without usable labels."""
-        if self.n_correct is None or not self.n_samples:
-            return None
-        return self.n_correct / self.n_samples
+        """Share of the graded rows that are correct, 0 .. 1; None without usable labels."""
+        return self.interval.rate if self.interval else None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -97,7 +114,9 @@ class AuditCell:
             "status": self.status.value,
             "n_correct": self.n_correct,
             "n_samples": self.n_samples,
+            "n_graded": self.interval.n if self.interval else None,
             "correct_rate": self.correct_rate,
+            "interval": self.interval.as_dict() if self.interval else None,
             "verdicts": dict(self.verdicts),
             "findings": [finding.as_dict() for finding in self.findings],
             "size_bytes": self.size_bytes,
@@ -116,7 +135,8 @@ def decide(
 ) -> AuditCell:
     """The cell's status: the first of missing, corrupted, unlabelled, imbalanced that applies.
 
-    A rate *on* a threshold is balanced: 25 of 500 is 5.0 %, which is not under 5 %.
+    A rate *on* a threshold is balanced: 25 of 500 is 5.0 %, which is not under 5 %. Beyond it, a
+    small number of rows leaves it undecided (`quarry.statistics.balance`).
 
     Args:
         key: the cell.
@@ -153,18 +173,12 @@ def decide(
 
 def _balance(labels: LabelCounts, thresholds: Thresholds) -> tuple[CellStatus, str]:
     """Status and note of a cell with usable labels."""
-    rate = labels.n_correct / labels.n_samples
-    if rate < thresholds.min_correct_rate:
-        note = f"under {thresholds.min_correct_rate:.0%} correct"
-        return CellStatus.IMBALANCED, note + _not_graded(labels, ", ")
-    if rate > thresholds.max_correct_rate:
-        note = f"over {thresholds.max_correct_rate:.0%} correct"
-        return CellStatus.IMBALANCED, note + _not_graded(labels, ", ")
-    return CellStatus.OK, _not_graded(labels, "")
-
-
-def _not_graded(labels: LabelCounts, lead: str) -> str:
-    """How many rows carry no judgement, or nothing."""
-    if not labels.n_not_graded:
-        return ""
-    return f"{lead}{labels.n_not_graded} of {labels.n_samples} rows not graded (timeout or error)"
+    balance = judge_balance(labels.n_correct, labels.n_graded, thresholds)
+    not_graded = labels.n_samples - labels.n_graded
+    note = f"{not_graded} of {labels.n_samples} rows not graded (timeout or error)"
+    notes = [note] if not_graded else []
+    if balance is None:
+        return CellStatus.UNLABELLED, notes[0]
+    if balance.note:
+        notes.insert(0, balance.note)
+    return _STATUS.get(balance.state, CellStatus.IMBALANCED), ", ".join(notes)

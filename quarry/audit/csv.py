@@ -6,8 +6,11 @@ import csv
 import io
 
 from quarry.audit.cell import AuditCell
+from quarry.audit.comparisons import Comparison
 from quarry.audit.report import Audit
 from quarry.grading.verdict import Verdict
+from quarry.statistics.accuracy import Interval
+from quarry.statistics.power import CONVENTIONAL_EFFECTS
 
 COLUMNS = (
     "partition",
@@ -17,8 +20,15 @@ COLUMNS = (
     "status",
     "n_correct",
     "n_samples",
+    "n_graded",
     "correct_rate",
+    "correct_rate_low",
+    "correct_rate_high",
     *(f"n_{verdict.value}" for verdict in Verdict if verdict is not Verdict.CORRECT),
+    "smallest_effect",
+    *(f"power_at_{effect:g}" for effect in CONVENTIONAL_EFFECTS),
+    "correct_lacking",
+    "incorrect_lacking",
     "size_bytes",
     "n_findings",
     "first_finding",
@@ -32,11 +42,12 @@ def csv_text(audit: Audit) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_record(cell) for cell in audit.cells)
+    comparisons = {comparison.key: comparison for comparison in audit.usable.comparisons}
+    writer.writerows(_record(cell, comparisons.get(cell.key)) for cell in audit.cells)
     return text.getvalue()
 
 
-def _record(cell: AuditCell) -> dict[str, object]:
+def _record(cell: AuditCell, comparison: Comparison | None) -> dict[str, object]:
     """One line of the file."""
     first = cell.findings[0] if cell.findings else None
     has_labels = cell.n_correct is not None
@@ -46,6 +57,8 @@ def _record(cell: AuditCell) -> dict[str, object]:
     }
     return {
         **counts,
+        **_share(cell.interval),
+        **_comparison(comparison),
         "partition": cell.key.partition,
         "model": cell.key.model,
         "task": cell.key.task,
@@ -53,10 +66,34 @@ def _record(cell: AuditCell) -> dict[str, object]:
         "status": cell.status.value,
         "n_correct": "" if cell.n_correct is None else cell.n_correct,
         "n_samples": "" if cell.n_samples is None else cell.n_samples,
-        "correct_rate": "" if cell.correct_rate is None else f"{cell.correct_rate:.4f}",
         "size_bytes": "" if cell.size_bytes is None else cell.size_bytes,
         "n_findings": len(cell.findings),
         "first_finding": f"{first.kind}: {first.got}" if first else "",
         "cure": first.cure if first else "",
         "note": cell.note,
+    }
+
+
+def _share(interval: Interval | None) -> dict[str, object]:
+    """The share of correct rows and its interval; no fields where there are no labels."""
+    if interval is None:
+        return {}
+    return {
+        "n_graded": interval.n,
+        "correct_rate": f"{interval.rate:.4f}",
+        "correct_rate_low": f"{interval.low:.4f}",
+        "correct_rate_high": f"{interval.high:.4f}",
+    }
+
+
+def _comparison(comparison: Comparison | None) -> dict[str, object]:
+    """What the class sizes can show; no fields where there are no labels."""
+    if comparison is None:
+        return {}
+    smallest = comparison.smallest_effect
+    return {
+        "smallest_effect": "" if smallest is None else f"{smallest:.4f}",
+        **{f"power_at_{effect:g}": f"{p:.4f}" for effect, p in comparison.power_at.items()},
+        "correct_lacking": comparison.correct_lacking,
+        "incorrect_lacking": comparison.incorrect_lacking,
     }

@@ -12,7 +12,18 @@ from quarry.audit.cell import AuditCell
 from quarry.audit.html_style import STYLE
 from quarry.audit.plan import PlanRow
 from quarry.audit.report import Audit
-from quarry.audit.tables import task_set_text, transfer_set_text
+from quarry.audit.tables import share_text
+from quarry.audit.usable_texts import (
+    COMPARISON_HEADER,
+    NO_TRANSFER,
+    comparison_legend,
+    comparison_rows,
+    interval_legend,
+    task_set_text,
+    too_few_heading,
+    too_few_text,
+    transfer_set_text,
+)
 from quarry.findings import Finding
 
 FINDINGS_SHOWN = 20
@@ -26,6 +37,7 @@ def html_page(audit: Audit) -> str:
         _summary(audit),
         *(_grid(audit, n_shot) for n_shot in audit.shots),
         _usable(audit),
+        _comparisons(audit),
         _plan(audit.plan),
         _findings(audit.cells),
     ]
@@ -45,12 +57,10 @@ def _summary(audit: Audit) -> str:
         for status, count in audit.counts.items()
         if count
     )
-    bounds = audit.thresholds
     return (
         f"<p>{badges}</p>\n"
         f'<p class="quiet">{len(audit.cells)} cells, examined at level {escape(audit.level)} on '
-        f"{escape(audit.created_at)}. IMBALANCED is under {bounds.min_correct_rate:.0%} or over "
-        f"{bounds.max_correct_rate:.0%} correct.</p>"
+        f"{_whole(audit.created_at)}. {escape(interval_legend(audit.thresholds))}</p>"
     )
 
 
@@ -64,14 +74,15 @@ def _grid(audit: Audit, n_shot: int) -> str:
         for model in audit.models
     ]
     heading = f"{n_shot}-shot"
-    return f"<h2>{heading}</h2>\n{_table(heading, ['Model', *audit.tasks], body)}"
+    return f"<h2>{heading}</h2>\n{_table(heading, ['Model', *audit.tasks], body, style='grid')}"
 
 
 def _grid_cell(cell: AuditCell) -> str:
     """One coloured cell: the status as a word, the rate, the verdicts."""
     lines = [f"<strong>{cell.status}</strong>"]
-    if cell.correct_rate is not None:
-        lines.append(f"{cell.n_correct}/{cell.n_samples} ({cell.correct_rate:.1%})")
+    if cell.interval is not None:
+        ends = f"[{cell.interval.range_text}]"
+        lines.append(f"{_whole(share_text(cell.interval))} {_whole(ends)}")
     if cell.verdicts:
         others = [f"{n} {v.replace('_', ' ')}" for v, n in cell.verdicts.items() if v != "correct"]
         lines.append(f"<small>{escape(', '.join(others))}</small>")
@@ -84,14 +95,32 @@ def _grid_cell(cell: AuditCell) -> str:
 
 
 def _usable(audit: Audit) -> str:
-    """The H1 and H2 lists."""
-    h1 = [task_set_text(entry, audit.shots) for entry in audit.usable.h1]
-    h2 = [transfer_set_text(entry) for entry in audit.usable.h2]
-    none = ["none: no model has two OK tasks at one shot setting"]
-    return (
-        f"<h2>Usable for H1 (within one task)</h2>\n{_list(h1)}\n"
-        f"<h2>Usable for H2 (across tasks, same model and shots)</h2>\n{_list(h2 or none)}"
+    """The H1 and H2 lists, and the cells that are too small for H1."""
+    usable = audit.usable
+    h2 = [transfer_set_text(entry) for entry in usable.h2] or [NO_TRANSFER]
+    sections = {
+        "Usable for H1 (within one task)": [task_set_text(e, audit.shots) for e in usable.h1],
+        too_few_heading(audit.thresholds): [too_few_text(one) for one in usable.too_few],
+        "Usable for H2 (across tasks, same model and shots)": h2,
+    }
+    return "\n".join(
+        f"<h2>{escape(title)}</h2>\n{_list(entries)}"
+        for title, entries in sections.items()
+        if entries
     )
+
+
+def _comparisons(audit: Audit) -> str:
+    """What correct against incorrect rows can show, cell by cell."""
+    title = "What H1 can show"
+    body = [
+        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>"
+        for row in comparison_rows(audit)
+    ]
+    if not body:
+        return f"<h2>{title}</h2>\n<p>No cell is labelled.</p>"
+    legend = f'<p class="quiet">{escape(comparison_legend(audit.thresholds))}</p>'
+    return f"<h2>{title}</h2>\n{legend}\n{_table(title, COMPARISON_HEADER, body, style='dense')}"
 
 
 def _plan(plan: Sequence[PlanRow]) -> str:
@@ -146,20 +175,24 @@ def _finding(finding: Finding) -> str:
     return f'<div class="finding"><p><strong>{head}</strong></p><dl>{terms}</dl></div>'
 
 
-def _table(label: str, header: Iterable[str], body: Sequence[str]) -> str:
+def _table(label: str, header: Iterable[str], body: Sequence[str], *, style: str = "") -> str:
     """A table in a frame that scrolls sideways on a narrow screen."""
     heads = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label, quote=True)}">'
-        f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
-        + "\n".join(body)
-        + "\n</tbody></table></div>"
+        f'<table class="{style}">\n'
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody></table></div>"
     )
 
 
 def _list(entries: Iterable[str]) -> str:
     """A bullet list."""
     return "<ul>" + "".join(f"<li>{escape(entry)}</li>" for entry in entries) + "</ul>"
+
+
+def _whole(text: str) -> str:
+    """Text that is not broken over lines."""
+    return f'<span class="whole">{escape(text)}</span>'
 
 
 def _anchor(cell: AuditCell) -> str:

@@ -1,7 +1,8 @@
 """Colours and layout of the audit page, for light and dark screens and for phones.
 
 Every pair of text and background has a contrast of at least 4.5 to 1 (WCAG 2.2 level AA; a test
-computes it). A status is always written as a word, so that colour is never the only sign.
+computes it). A status is always written as a word, so that colour is never the only sign. A dense
+table has words in its first three columns and the last, and figures between.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ LIGHT: Palette = {
     "quiet": ("#57606a", "#ffffff"),
     "link": ("#0b57a4", "#ffffff"),
     "ok": ("#11492a", "#dff3e4"),
+    "undecided": ("#4a2d73", "#eee5fb"),
     "imbalanced": ("#5c3d00", "#ffefc2"),
     "unlabelled": ("#123d73", "#dcebfb"),
     "missing": ("#3a414b", "#e6e9ed"),
@@ -28,6 +30,7 @@ DARK: Palette = {
     "quiet": ("#a3acb7", "#14171b"),
     "link": ("#8cc1ff", "#14171b"),
     "ok": ("#b4ebc5", "#123a22"),
+    "undecided": ("#dcc8ff", "#38235a"),
     "imbalanced": ("#ffdf8f", "#4a3500"),
     "unlabelled": ("#b5d7ff", "#143358"),
     "missing": ("#ccd2da", "#2d333b"),
@@ -69,7 +72,16 @@ table{border-collapse:separate;border-spacing:3px;width:100%}
 th,td{padding:.5rem .6rem;text-align:left;vertical-align:top}
 thead th{border-bottom:2px solid var(--missing-back)}
 tbody th{position:sticky;left:0;background:var(--page-back)}
-td.cell{border-radius:6px;min-width:8.5rem}
+table.grid{table-layout:fixed}
+.grid thead th{width:11.5rem}
+.grid thead th:first-child{width:9rem}
+td.cell{border-radius:6px;overflow-wrap:anywhere}
+table.dense{border-collapse:collapse}
+.dense th,.dense td{padding:.2rem .6rem}
+.dense tbody tr{border-bottom:1px solid var(--missing-back)}
+.dense :is(th,td):nth-child(n+4):nth-last-child(n+2){text-align:right;
+font-variant-numeric:tabular-nums}
+.whole,.dense td{white-space:nowrap}
 td.reason{min-width:16rem}
 .badge{display:inline-block;padding:.05rem .55rem;border-radius:1rem;font-size:.85rem;
 font-weight:600}

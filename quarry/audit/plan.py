@@ -16,19 +16,23 @@ from quarry.catalog import Effort
 from quarry.keys import TrajectoryKey
 
 Priority = Literal["HIGH", "MEDIUM", "LOW"]
-Action = Literal["restore-or-recollect", "relabel", "inspect-and-relabel", "collect"]
+Action = Literal[
+    "restore-or-recollect", "relabel", "inspect-and-relabel", "collect", "collect-more"
+]
 
 _PRIORITY: dict[CellStatus, Priority] = {
     CellStatus.CORRUPTED: "HIGH",
     CellStatus.UNLABELLED: "MEDIUM",
     CellStatus.IMBALANCED: "MEDIUM",
     CellStatus.MISSING: "LOW",
+    CellStatus.UNDECIDED: "LOW",
 }
 _ACTION: dict[CellStatus, Action] = {
     CellStatus.CORRUPTED: "restore-or-recollect",
     CellStatus.UNLABELLED: "relabel",
     CellStatus.IMBALANCED: "inspect-and-relabel",
     CellStatus.MISSING: "collect",
+    CellStatus.UNDECIDED: "collect-more",
 }
 _WHAT_TO_DO: dict[CellStatus, str] = {
     CellStatus.CORRUPTED: "restore the remote copy where it verifies (no GPU), else collect again",
@@ -36,6 +40,7 @@ _WHAT_TO_DO: dict[CellStatus, str] = {
     CellStatus.IMBALANCED: "read some outputs and verdicts; relabel if the grader is wrong, "
     "else leave the cell out",
     CellStatus.MISSING: "collect, then label",
+    CellStatus.UNDECIDED: "raise n_samples where the benchmark has more, else leave the cell out",
 }
 
 
@@ -97,7 +102,7 @@ def make_plan(cells: Sequence[AuditCell], effort: Effort) -> tuple[PlanRow, ...]
 def _row(cells: Sequence[AuditCell], effort: Effort) -> PlanRow:
     """The row of cells that share status, task and shots."""
     status, key = cells[0].status, cells[0].key
-    needs_gpu = status in {CellStatus.CORRUPTED, CellStatus.MISSING}
+    needs_gpu = status in {CellStatus.CORRUPTED, CellStatus.MISSING, CellStatus.UNDECIDED}
     return PlanRow(
         priority=_PRIORITY[status],
         status=status,

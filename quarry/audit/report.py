@@ -64,7 +64,7 @@ class Audit:
     @property
     def usable(self) -> Usable:
         """What H1 and H2 analyses can use."""
-        return find_usable(self.cells)
+        return find_usable(self.cells, self.thresholds)
 
     @property
     def plan(self) -> tuple[PlanRow, ...]:

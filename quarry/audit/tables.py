@@ -1,4 +1,4 @@
-"""The audit as Markdown: one grid per shot setting, the usable lists and the plan.
+"""The audit as Markdown: one grid per shot setting, the usable lists, their power and the plan.
 
 Columns are padded, so that the same text reads well in a terminal and in the UI.
 """
@@ -9,15 +9,31 @@ from collections.abc import Sequence
 
 from quarry.audit.cell import AuditCell, CellStatus
 from quarry.audit.report import Audit
-from quarry.audit.usable import TaskSet, TransferSet
+from quarry.audit.usable_texts import (
+    COMPARISON_HEADER,
+    NO_TRANSFER,
+    comparison_legend,
+    comparison_rows,
+    interval_legend,
+    task_set_text,
+    too_few_heading,
+    too_few_text,
+    transfer_set_text,
+)
+from quarry.statistics.accuracy import Interval
 
 
 def cell_text(cell: AuditCell) -> str:
-    """A cell of the grid: `63/500 (12.6%) OK`, `MISSING`; without emphasis."""
-    if cell.correct_rate is None:
-        return cell.status.value
-    share = f"{cell.n_correct}/{cell.n_samples} ({cell.correct_rate:.1%})"
-    return f"{share} {cell.status.value}"
+    """A cell of the grid: `63/500 (12.6%) OK [10.0-15.8%]`, `**MISSING**`; bold what is not OK."""
+    status = cell.status.value if cell.status is CellStatus.OK else f"**{cell.status.value}**"
+    if cell.interval is None:
+        return status
+    return f"{share_text(cell.interval)} {status} [{cell.interval.range_text}]"
+
+
+def share_text(interval: Interval) -> str:
+    """A share for a person: `63/500 (12.6%)`."""
+    return f"{interval.n_correct}/{interval.n} ({interval.rate:.1%})"
 
 
 def grid(audit: Audit, n_shot: int) -> list[list[str]]:
@@ -31,31 +47,40 @@ def grid(audit: Audit, n_shot: int) -> list[list[str]]:
 def markdown(audit: Audit) -> str:
     """The whole audit: grids, usable lists and plan."""
     parts = [grid_markdown(audit, n_shot) for n_shot in audit.shots]
+    parts.append(f"{interval_legend(audit.thresholds)}\n")
     return "\n".join([*parts, usable_markdown(audit), plan_markdown(audit)])
 
 
 def grid_markdown(audit: Audit, n_shot: int) -> str:
-    """The grid of one shot setting with its heading; what is not OK is bold."""
+    """The grid of one shot setting with its heading."""
     header = ["Model", *audit.tasks]
-    rows = [[row[0], *map(_emphasised, row[1:])] for row in grid(audit, n_shot)]
-    return f"### {n_shot}-shot\n\n{markdown_table(header, rows)}"
+    return f"### {n_shot}-shot\n\n{markdown_table(header, grid(audit, n_shot))}"
 
 
 def usable_markdown(audit: Audit) -> str:
-    """What H1 and H2 analyses can use."""
-    h1 = [f"- {task_set_text(entry, audit.shots)}" for entry in audit.usable.h1]
-    h2 = [f"- {transfer_set_text(entry)}" for entry in audit.usable.h2]
-    lines = [
-        "### Usable for H1 (within one task)",
-        "",
-        *h1,
-        "",
-        "### Usable for H2 (across tasks, same model and shots)",
-        "",
-        *(h2 or ["- none: no model has two OK tasks at one shot setting"]),
-        "",
+    """What H1 and H2 analyses can use, and what their class sizes can show."""
+    usable, thresholds = audit.usable, audit.thresholds
+    h2 = [transfer_set_text(entry) for entry in usable.h2] or [NO_TRANSFER]
+    sections = {
+        "Usable for H1 (within one task)": [task_set_text(e, audit.shots) for e in usable.h1],
+        too_few_heading(thresholds): [too_few_text(comparison) for comparison in usable.too_few],
+        "Usable for H2 (across tasks, same model and shots)": h2,
+    }
+    texts = [
+        f"### {title}\n\n" + "".join(f"- {entry}\n" for entry in entries)
+        for title, entries in sections.items()
+        if entries
     ]
-    return "\n".join(lines)
+    return "\n".join(filter(None, [*texts, _comparisons_markdown(audit)]))
+
+
+def _comparisons_markdown(audit: Audit) -> str:
+    """What correct against incorrect rows can show, cell by cell."""
+    rows = comparison_rows(audit)
+    if not rows:
+        return ""
+    legend = comparison_legend(audit.thresholds)
+    return f"### What H1 can show\n\n{legend}\n\n{markdown_table(COMPARISON_HEADER, rows)}"
 
 
 def plan_markdown(audit: Audit) -> str:
@@ -79,22 +104,6 @@ def plan_markdown(audit: Audit) -> str:
     return title + markdown_table(header, rows)
 
 
-def task_set_text(entry: TaskSet, shots: Sequence[int]) -> str:
-    """One task of H1: `gsm8k: 8 files (0-shot: a, b; 8-shot: a, b)`."""
-    by_shots = [
-        (n_shot, [key.model for key in entry.keys if key.n_shot == n_shot]) for n_shot in shots
-    ]
-    where = "; ".join(f"{n}-shot: {', '.join(models)}" for n, models in by_shots if models)
-    noun = "file" if len(entry.keys) == 1 else "files"
-    return f"{entry.task}: {len(entry.keys)} {noun}" + (f" ({where})" if where else "")
-
-
-def transfer_set_text(entry: TransferSet) -> str:
-    """One set of H2: `0-shot olmo3_base: gsm8k, logiqa (lacks humaneval)`."""
-    tail = "all tasks" if entry.is_complete else f"lacks {', '.join(entry.lacking)}"
-    return f"{entry.n_shot}-shot {entry.model}: {', '.join(entry.tasks)} ({tail})"
-
-
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A padded Markdown table, ended by a line break."""
     lines = [[_escaped(text) for text in row] for row in (header, *rows)]
@@ -105,12 +114,6 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         for line in lines
     ]
     return "\n".join([texts[0], rule, *texts[1:], ""])
-
-
-def _emphasised(text: str) -> str:
-    """The text with its status in bold, unless that is OK."""
-    head, space, status = text.rpartition(" ")
-    return text if status == CellStatus.OK else f"{head}{space}**{status}**"
 
 
 def _escaped(text: str) -> str:

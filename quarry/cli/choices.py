@@ -20,3 +20,22 @@ class Format(StrEnum):
     HUMANEVAL = "humaneval"
     LOGIQA = "logiqa"
     MBPP = "mbpp"
+
+
+class Tool(StrEnum):
+    """Who wrote a completions file; see `quarry.grading.completion_rows`."""
+
+    AUTO = "auto"
+    QUARRY = "quarry"
+    HUMAN_EVAL = "human-eval"
+    EVALPLUS = "evalplus"
+    LM_EVAL = "lm-eval"
+
+
+class Sandbox(StrEnum):
+    """How graded programs are shut in; see `quarry.sandbox.limits`."""
+
+    AUTO = "auto"
+    STRICT = "strict"
+    FALLBACK = "fallback"
+    UNCONFINED = "unconfined"

@@ -18,6 +18,8 @@ COMMANDS = {
     "backfill": "Materialise partitions that are missing, failed or corrupt.\n\n"
     "Example: `quarry backfill --missing --corrupt --max 4 --dry-run`",
     "check": "Run the asset checks of all partitions.\n\nExample: `quarry check`",
+    "relabel": "Grade stored outputs again where labels are missing or out of date, in one run.\n\n"
+    "Example: `quarry relabel --plan`",
     "heal": "Restore, copy or collect what is damaged or missing, the cheapest sound way.\n\n"
     "Example: `quarry heal --plan`",
     "inventory": "Compare the object store with the grid.\n\nExample: `quarry inventory --json`",

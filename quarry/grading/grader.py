@@ -7,7 +7,6 @@ Which rules decide lives in `numeric`, `choice` and `code`; files of completions
 from __future__ import annotations
 
 import json
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +17,14 @@ import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
 
 from quarry.errors import GradingError, UnknownNameError
 from quarry.grading.choice import CHOICE_VERSION, grade_choice
-from quarry.grading.code import CODE_VERSION, PreparedProgram, prepare_code, run_prepared
+from quarry.grading.code import (
+    CODE_FORMATS,
+    CODE_VERSION,
+    PreparedProgram,
+    prepare_code,
+    run_prepared,
+)
+from quarry.grading.examination import Examiners
 from quarry.grading.numeric import NUMERIC_VERSION, grade_numeric
 from quarry.grading.verdict import Grade, Verdict
 from quarry.inference.engine import FinishReason
@@ -88,12 +94,18 @@ def grade(
         finish_reason: why generation ended; None where that is not known.
         limits: what a program may use.
 
+    A program is run in an examiner of its own; many completions are faster in `grade_stream`.
+
     Raises:
         UnknownNameError: no grader knows the format.
         GradingError: the grader failed or the sample can't be graded.
+        SandboxUnavailableError: programs can't be shut in on this machine.
     """
     prepared = _prepared(GradingTask(sample, completion, finish_reason), format)
-    return prepared if isinstance(prepared, Grade) else run_prepared(prepared, limits)
+    if isinstance(prepared, Grade):
+        return prepared
+    with Examiners(limits, n_slots=1) as examiners:
+        return run_prepared(prepared, examiners)
 
 
 def grade_stream(
@@ -106,21 +118,37 @@ def grade_stream(
 
     Raises:
         UnknownNameError: no grader knows the format.
+        SandboxUnavailableError: programs can't be shut in on this machine; before the first grade.
     """
     require_format(format)
-    n_threads = os.cpu_count() or 1
-    waiting: deque[Grade | Future[Grade]] = deque()
-    with ThreadPoolExecutor(n_threads, thread_name_prefix="grade") as pool:
+    if format not in CODE_FORMATS:
         for task in tasks:
-            step = task if isinstance(task, Grade) else _guarded(_prepared, task, format, format)
+            yield _prepared_or_error(task, format)
+        return
+    with Examiners(limits) as examiners:
+        yield from _examined(tasks, format, examiners)
+
+
+def _examined(
+    tasks: Iterable[GradingTask | Grade], format: str, examiners: Examiners
+) -> Iterator[Grade]:
+    """The grades of programs, in the order of the tasks; nothing is left running behind it."""
+    waiting: deque[Grade | Future[Grade]] = deque()
+    pool = ThreadPoolExecutor(examiners.n_slots, thread_name_prefix="grade")
+    try:
+        for task in tasks:
+            step = _prepared_or_error(task, format)
             if isinstance(step, PreparedProgram):
-                waiting.append(pool.submit(_guarded, run_prepared, step, limits, format))
+                waiting.append(pool.submit(_guarded, run_prepared, step, examiners, format))
             else:
                 waiting.append(step)
-            while waiting and (_is_done(waiting[0]) or len(waiting) >= n_threads * _LOOKAHEAD):
+            most = examiners.n_slots * _LOOKAHEAD
+            while waiting and (_is_done(waiting[0]) or len(waiting) >= most):
                 yield _settled(waiting.popleft())
         while waiting:
             yield _settled(waiting.popleft())
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def label_samples(
@@ -212,6 +240,11 @@ def _prepared(task: GradingTask, format: str) -> Grade | PreparedProgram:
     if format == "logiqa":
         return grade_choice(sample.target, sample.choices, completion, reason)
     return prepare_code(sample, completion, reason, format=format)
+
+
+def _prepared_or_error(task: GradingTask | Grade, format: str) -> Any:
+    """What `_prepared` gives; a grade is handed through."""
+    return task if isinstance(task, Grade) else _guarded(_prepared, task, format, format)
 
 
 def _guarded(step: Callable[[Any, Any], Any], subject: Any, setting: Any, format: str) -> Any:

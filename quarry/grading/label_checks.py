@@ -13,38 +13,72 @@ import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
 from quarry.catalog import Thresholds
 from quarry.findings import Finding
 from quarry.grading.verdict import Verdict
+from quarry.statistics.balance import Balance, BalanceState, judge_balance
 
 _MOST_IDS = 20
 _UNGRADED = [str(verdict) for verdict in Verdict if not verdict.is_graded]
 
 
 def check_class_balance(frame: pd.DataFrame, thresholds: Thresholds) -> list[Finding]:
-    """Whether the share of correct rows lies within the bounds; the bounds themselves are fine.
+    """Whether the share of correct rows lies within the bounds, as far as the rows can tell.
+
+    A share beyond a bound that so few rows leave open is no finding: `balance_facts` says so.
 
     Args:
-        frame: labels with `sample_id`, `verdict` and `is_correct`.
-        thresholds: `min_correct_rate` and `max_correct_rate`, shares of all rows.
+        frame: labels with `verdict`.
+        thresholds: `min_correct_rate` and `max_correct_rate`, shares of the graded rows, and
+            `small_sample`.
     """
-    n_rows, n_correct = len(frame), sum(_column(frame, "is_correct"))
-    if n_rows == len(_ungraded_ids(frame)):
-        return [_nothing_graded(n_rows)]
-    rate = n_correct / n_rows
-    if thresholds.min_correct_rate <= rate <= thresholds.max_correct_rate:
+    balance = _balance_of(frame, thresholds)
+    if balance is None:
+        return [_nothing_graded(len(frame))]
+    if balance.state in {BalanceState.BALANCED, BalanceState.UNDECIDED}:
         return []
-    side = "few" if rate < thresholds.min_correct_rate else "many"
+    side = "few" if balance.state is BalanceState.TOO_FEW else "many"
+    interval = balance.interval
     return [
         Finding(
             check="class_balance",
-            kind=f"too_{side}_correct",
+            kind=balance.state.value,
             what=f"So {side} completions are correct that the classes can't be compared",
-            where="column is_correct",
+            where="column verdict",
             expected=f"{thresholds.min_correct_rate:.1%} to {thresholds.max_correct_rate:.1%}",
-            got=f"{n_correct}/{n_rows} ({rate:.1%})",
+            got=f"{interval.n_correct}/{interval.n} ({interval.rate:.1%}), "
+            f"{interval.confidence:.0%} interval {interval.range_text}",
             cure="look at the evidence of some rows; where the grades hold, leave this cell out of "
             "comparisons of correct with incorrect",
             severity="warning",
         )
     ]
+
+
+def balance_facts(frame: pd.DataFrame, thresholds: Thresholds) -> dict[str, str | int | float]:
+    """The share of correct rows with its interval, and what it means, for a check's page.
+
+    Args:
+        frame: labels with `verdict`.
+        thresholds: as for `check_class_balance`.
+    """
+    balance = _balance_of(frame, thresholds)
+    if balance is None:
+        return {"samples": len(frame), "graded": 0}
+    interval = balance.interval
+    return {
+        "samples": len(frame),
+        "graded": interval.n,
+        "correct": interval.n_correct,
+        "correct_rate": interval.rate,
+        "correct_rate_low": interval.low,
+        "correct_rate_high": interval.high,
+        "balance_state": ": ".join(filter(None, (balance.state.value, balance.note))),
+    }
+
+
+def _balance_of(frame: pd.DataFrame, thresholds: Thresholds) -> Balance | None:
+    """Where the share of correct rows lies; timeouts and errors are no rows of it."""
+    verdicts = Counter(_column(frame, "verdict"))
+    n_graded = verdicts.total() - sum(verdicts[name] for name in _UNGRADED)
+    return judge_balance(verdicts[Verdict.CORRECT], n_graded, thresholds)
 
 
 def check_graded_share(frame: pd.DataFrame, thresholds: Thresholds) -> list[Finding]:

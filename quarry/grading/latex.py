@@ -13,14 +13,22 @@ from fractions import Fraction
 from typing import Any, cast
 
 from quarry.grading.numbers import NUMBER, parse_number
+from quarry.grading.quantities import quantity_at
 
-_BOX = re.compile(r"\\f?boxed\s*(?P<brace>\{)?")
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?P<brace>\{)?")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_UNBRACED = re.compile(r"[^\s$\\{}]+")
-_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|mbox)\s*\{([^{}]*)\}")
+_UNBRACED = re.compile(r"[^\s$\\{}]{1,60}")
+_TEXT = re.compile(
+    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|underline|bold)\s*\{([^{}]*)\}"
+    r"|\\(?:textcolor|color)\{[a-z]{1,20}\}(?:\{([^{}]*)\})?"
+)
 _SPACING = re.compile(r"\\[!;:, ]|~|\\quad|\\left|\\right|\^\\circ|\^\{\\circ\}|\\%|\*\*|[$]$")
 _UNIT_POWER = re.compile(r"([A-Za-z]\s*)\^\{?\d\}?")
 _NUMBERS = re.compile(NUMBER)
+_MOST_CHARACTERS = 300
+_MOST_BOXES = 50
+"""Boxes that are read, from the last one back."""
+_UNIT = re.compile(r"[^\d\\^=+*/(){}]*")
 _WORDS = re.compile(r"[A-Za-z]")
 _ARITHMETIC = re.compile(
     r"(?:\\(?:[dt]?frac|cdot|times|div|sqrt)(?![a-zA-Z])|\^(?:\d|\{\d\})(?![\d^])|[\d.,+\-*/(){}=\s]){1,80}"
@@ -29,7 +37,10 @@ _ARITHMETIC = re.compile(
 
 
 def boxed_contents(text: str) -> Iterator[tuple[int, int, str]]:
-    r"""Start, end and content of every closed `\boxed{…}` of a text, in order."""
+    r"""Start, end and content of every closed `\boxed{…}` of a text, in order.
+
+    Boxes with more than 300 characters hold a text, not an answer, and are left out.
+    """
     closings: dict[int, int] | None = None
     for box in _BOX.finditer(text):
         if box["brace"] is None:
@@ -39,7 +50,7 @@ def boxed_contents(text: str) -> Iterator[tuple[int, int, str]]:
             continue
         closings = _closing_braces(text) if closings is None else closings
         end = closings.get(box.end() - 1)
-        if end is not None:
+        if end is not None and end - box.end() <= _MOST_CHARACTERS:
             yield box.start(), end + 1, text[box.end() : end]
 
 
@@ -59,9 +70,28 @@ def without_markup(content: str) -> str:
     r"""The content of a box without `\text{}`, spacing commands and dollar signs around it."""
     previous = None
     while previous != content:
-        previous, content = content, _TEXT.sub(r" \1 ", content)
+        previous, content = content, _TEXT.sub(r" \1\2 ", content)
     content = content.replace("{,}", ",").replace("\\,", "").replace("\\$", "$")
     return _SPACING.sub(" ", _UNIT_POWER.sub(r"\1", content)).strip()
+
+
+def boxed_readings(text: str) -> Iterator[tuple[int, int, tuple[Fraction, ...]]]:
+    """Start, end and possible values of the boxes that hold a number, the last box first."""
+    for start, end, content in reversed(list(boxed_contents(text))[-_MOST_BOXES:]):
+        readings = _readings(content)
+        if readings:
+            yield start, end, readings
+
+
+def _readings(content: str) -> tuple[Fraction, ...]:
+    """What a boxed content may mean: a number with its unit words, else one value."""
+    plain = without_markup(content)
+    number = _NUMBERS.match(plain)
+    quantity = quantity_at(plain, number[0], number.end()) if number else None
+    if quantity is not None and _UNIT.fullmatch(plain, quantity.end):
+        return quantity.readings
+    value = latex_value(content)
+    return () if value is None else (value,)
 
 
 def latex_value(content: str) -> Fraction | None:

@@ -11,6 +11,7 @@ import re
 import textwrap
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 
 _MOST_CUTS = 200
 _DOCSTRING_ONLY = (ast.Pass, ast.Expr)
@@ -25,6 +26,7 @@ _DEFINITIONS = (
 )
 
 
+@lru_cache(maxsize=64)
 def compile_error(source: str) -> SyntaxError | None:
     """Why `source` does not compile, or None where it does.
 
@@ -35,7 +37,7 @@ def compile_error(source: str) -> SyntaxError | None:
             warnings.simplefilter("ignore")  # an invalid escape is the model's business
             compile(source, "<program>", "exec", dont_inherit=True)
     except SyntaxError as error:
-        return error
+        return error.with_traceback(None)
     except (ValueError, MemoryError, RecursionError) as error:
         return SyntaxError(str(error) or type(error).__name__)
     return None
@@ -60,7 +62,19 @@ def definition(name: str) -> re.Pattern[str]:
 def binds(source: str, name: str) -> bool:
     """Whether compiling source binds `name` at its top level."""
     tree = parsed(source)
-    return tree is not None and any(name in _bound(node) for node in tree.body)
+    return tree is not None and any(name in bound_names(node) for node in tree.body)
+
+
+def bound_names(node: ast.stmt) -> set[str]:
+    """The names that a top-level statement binds; `*` for those of a whole module."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.Try | ast.If):
+        return {name for part in node.body for name in bound_names(part)}
+    targets = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+    return {each.id for each in targets if isinstance(each.ctx, ast.Store)}
 
 
 def longest_compiling(head: str, code: str, indent: str = "") -> str | None:
@@ -97,7 +111,7 @@ def keep_solution(program: str, entry_point: str) -> str:
     tree = parsed(program)
     if tree is None:
         return program
-    defined = [node for node in tree.body if entry_point in _bound(node)]
+    defined = [node for node in tree.body if entry_point in bound_names(node)]
     if not defined:
         return program
     entry = next((node for node in defined if not _is_stub(node)), defined[-1])
@@ -111,10 +125,12 @@ def keep_solution(program: str, entry_point: str) -> str:
 
 def _reached(entry: ast.stmt, later: Iterable[ast.stmt], entry_point: str) -> set[int]:
     """Ids of the later definitions that the entry point uses, directly or through each other."""
+    waiting = [node for node in later if entry_point not in bound_names(node)]
+    if not waiting:
+        return set()
     used, kept = _names(entry), set[int]()
-    waiting = [node for node in later if entry_point not in _bound(node)]
     while True:
-        hit = [node for node in waiting if _bound(node) & used and id(node) not in kept]
+        hit = [node for node in waiting if bound_names(node) & used and id(node) not in kept]
         if not hit:
             return kept
         for node in hit:
@@ -150,18 +166,6 @@ def _is_stub(node: ast.stmt) -> bool:
 def _names(node: ast.AST) -> set[str]:
     """Every name that is mentioned inside a node."""
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-
-
-def _bound(node: ast.stmt) -> set[str]:
-    """The names that a top-level statement binds."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {node.name}
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-    if isinstance(node, ast.Try | ast.If):
-        return {name for part in node.body for name in _bound(part)}
-    targets = (each for each in ast.walk(node) if isinstance(each, ast.Name))
-    return {each.id for each in targets if isinstance(each.ctx, ast.Store)}
 
 
 def _blanked(program: str, nodes: Iterable[ast.stmt], kept: set[int]) -> str:

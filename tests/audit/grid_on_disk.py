@@ -27,6 +27,7 @@ models:
 benchmarks:
   gsm8k: {{format: gsm8k}}
   logiqa: {{format: logiqa}}
+thresholds: {{effect_of_interest: 3.0}}
 effort: {{collect_gpu_hours: 1.5, relabel_cpu_hours: 0.25}}
 """
 

@@ -75,12 +75,38 @@ def test_labels_that_can_not_be_used_are_not_counted(labels, note):
     assert cell.verdicts == {}
 
 
-def test_rows_that_were_not_graded_count_in_the_rate_and_are_noted():
-    counts = LabelCounts({"correct": 2, "incorrect": 30, "timeout": 5, "error": 3})
+def test_rows_that_were_not_graded_are_no_rows_of_the_rate_and_are_noted():
+    counts = LabelCounts({"correct": 2, "incorrect": 20, "no_answer": 10, "timeout": 5, "error": 3})
     cell = decide(KEY, size_bytes=9, labels=counts)
-    assert cell.correct_rate == pytest.approx(0.05)
+    assert cell.interval is not None
+    assert (cell.interval.n_correct, cell.interval.n) == (2, 32)
+    assert (cell.n_correct, cell.n_samples) == (2, 40)
+    assert cell.correct_rate == pytest.approx(2 / 32)
     assert cell.status is CellStatus.OK
     assert cell.note == "8 of 40 rows not graded (timeout or error)"
+
+
+def test_rows_without_a_verdict_on_them_can_not_make_a_cell_imbalanced():
+    counts = LabelCounts({"correct": 30, "incorrect": 300, "error": 400})
+    assert counts.n_correct / counts.n_samples < Thresholds().min_correct_rate
+    assert decide(KEY, size_bytes=9, labels=counts).status is CellStatus.OK
+
+
+def test_labels_of_which_none_was_graded_are_no_labels():
+    cell = decide(KEY, size_bytes=9, labels=LabelCounts({"timeout": 3, "error": 1}))
+    assert cell.status is CellStatus.UNLABELLED
+    assert cell.interval is None
+    assert "4 of 4 rows not graded" in cell.note
+
+
+def test_few_rows_beyond_a_bound_are_undecided_and_say_how_many_more_would_decide():
+    counts = LabelCounts({"correct": 6, "incorrect": 156, "timeout": 2})
+    cell = decide(KEY, size_bytes=9, labels=counts)
+    assert cell.status is CellStatus.UNDECIDED
+    assert cell.note == (
+        "under 5% correct, but 162 rows leave 1.7-7.8% open; 138 more would decide, "
+        "2 of 164 rows not graded (timeout or error)"
+    )
 
 
 @settings(max_examples=80, derandomize=True)
@@ -89,8 +115,9 @@ def test_rows_that_were_not_graded_count_in_the_rate_and_are_noted():
     st.floats(0, 0.5),
     st.floats(0.5, 1),
 )
-def test_a_cell_is_imbalanced_exactly_outside_the_bounds(rows, low, high):
+def test_a_cell_is_imbalanced_exactly_outside_the_bounds_or_without_a_class(rows, low, high):
     n_correct, n_samples = rows
     outside = n_correct / n_samples < low or n_correct / n_samples > high
-    bounds = Thresholds(min_correct_rate=low, max_correct_rate=high)
-    assert (status_of(n_correct, n_samples, bounds) is CellStatus.IMBALANCED) == outside
+    bounds = Thresholds(min_correct_rate=low, max_correct_rate=high, small_sample=0)
+    is_imbalanced = outside or n_correct in {0, n_samples}
+    assert (status_of(n_correct, n_samples, bounds) is CellStatus.IMBALANCED) == is_imbalanced

@@ -1,15 +1,17 @@
 """The audit says about the first collection what its hand-made report says."""
 
-from quarry.audit.cell import CellStatus
+import re
+
+from quarry.audit.cell import CellStatus, LabelCounts, decide
 from quarry.audit.plan import make_plan
 from quarry.audit.tables import grid_markdown, markdown
 from quarry.catalog import Effort
 
 
 def squeezed(table: str) -> list[str]:
-    """Lines of a Markdown table without its padding."""
+    """Lines of a Markdown table without its padding and intervals, which the report had not."""
     lines = [line for line in table.splitlines() if line.startswith("| ")]
-    return [" ".join(line.split()) for line in lines]
+    return [re.sub(r" \[[^]]*\]", "", " ".join(line.split())) for line in lines]
 
 
 def test_the_zero_shot_table_is_the_seeds_but_for_25_of_500_which_is_not_under_5_percent(
@@ -34,10 +36,25 @@ def test_the_eight_shot_table_is_the_seeds(seed_audit):
     ]
 
 
+def test_every_share_has_its_interval_beside_it(seed_audit):
+    table = grid_markdown(seed_audit, 0)
+    assert "| 63/500 (12.6%) OK [10.0-15.8%] " in table
+    assert "| 19/500 (3.8%) **IMBALANCED** [2.4-5.9%] " in table
+    assert table.count("[") == len(re.findall(r"\d+/500 ", table))
+
+
 def test_eight_gsm8k_and_five_logiqa_files_are_usable_for_h1(seed_audit):
     usable = {entry.task: len(entry.keys) for entry in seed_audit.usable.h1}
-    assert usable == {"gsm8k": 8, "humaneval": 2, "logiqa": 5}
-    assert "- logiqa: 5 files (0-shot: olmo3_base; 8-shot: olmo3_base, " in markdown(seed_audit)
+    assert usable == {"gsm8k": 8, "humaneval": 1, "logiqa": 5}
+    text = markdown(seed_audit)
+    assert "- logiqa: 5 files (0-shot: olmo3_base d >= 0.29; 8-shot: olmo3_base d >= 0.28, " in text
+
+
+def test_25_right_of_500_are_balanced_but_too_few_for_a_medium_difference(seed_audit):
+    assert [str(one.key) for one in seed_audit.usable.too_few] == ["humaneval-0shot|olmo3_think"]
+    text = markdown(seed_audit)
+    assert "### Too few rows to show d = 0.5" in text
+    assert "- humaneval 0-shot olmo3_think: 9 more correct (d >= 0.58)" in text
 
 
 def test_no_model_has_all_tasks_for_h2_and_partial_sets_are_listed_with_what_they_lack(seed_audit):
@@ -74,9 +91,23 @@ def test_hours_scale_with_the_catalogs_effort(seed_audit):
     assert sum(row.cpu_hours for row in plan) == 0.0
 
 
+def test_an_undecided_cell_asks_for_more_rows_and_comes_last(seed_audit):
+    counts = LabelCounts({"correct": 6, "incorrect": 158})
+    cell = decide(seed_audit.cells[1].key, size_bytes=1, labels=counts)
+    *_, last = make_plan((cell, *seed_audit.cells[2:]), Effort())
+    assert (last.priority, last.issue, last.action, last.gpu_hours) == (
+        "LOW",
+        "0-shot humaneval: 1 undecided",
+        "collect-more",
+        1.5,
+    )
+    assert "136 more would decide: raise n_samples" in last.reason
+
+
 def test_counts_cover_every_status_and_every_cell(seed_audit):
     assert seed_audit.counts == {
         CellStatus.OK: 15,
+        CellStatus.UNDECIDED: 0,
         CellStatus.IMBALANCED: 2,
         CellStatus.UNLABELLED: 0,
         CellStatus.MISSING: 4,

@@ -53,8 +53,12 @@ def test_csv_has_one_row_a_cell_and_leaves_unknown_values_empty(seed_audit):
     by_cell = {row["partition"]: row for row in rows}
     fine = by_cell["gsm8k-0shot|olmo3_base"]
     assert (fine["n_correct"], fine["correct_rate"], fine["n_incorrect"]) == ("63", "0.1260", "437")
+    assert (fine["n_graded"], fine["correct_rate_low"]) == ("500", "0.0997")
+    assert (fine["smallest_effect"], fine["power_at_0.5"]) == ("0.3783", "0.9593")
+    assert (fine["correct_lacking"], fine["incorrect_lacking"]) == ("0", "0")
     broken = by_cell["logiqa-0shot|olmo3_sft"]
     assert (broken["status"], broken["n_correct"], broken["n_error"]) == ("CORRUPTED", "", "")
+    assert {broken[name] for name in ("correct_rate_high", "power_at_0.2", "n_graded")} == {""}
     assert broken["first_finding"] == "truncated: 6215000000 bytes"
     assert list(rows[0]) == list(COLUMNS)
 
@@ -63,10 +67,14 @@ def test_json_holds_cells_usable_lists_and_plan(seed_audit):
     audit = json.loads(json.dumps(seed_audit.as_dict()))
     assert len(audit["cells"]) == 24
     assert audit["counts"]["CORRUPTED"] == 3
-    assert audit["usable"]["h1"]["humaneval"] == [
-        "humaneval-0shot|olmo3_rl_zero",
-        "humaneval-0shot|olmo3_think",
-    ]
+    usable = audit["usable"]
+    assert usable["h1"]["humaneval"] == ["humaneval-0shot|olmo3_rl_zero"]
+    assert usable["too_few"] == ["humaneval-0shot|olmo3_think"]
+    assert usable["h2"][0]["smallest_effect"] == pytest.approx(0.3783, abs=1e-4)
+    assert usable["h2"][0]["weakest_task"] == "gsm8k"
+    assert len(usable["comparisons"]) == 17
+    assert audit["cells"][0]["interval"]["low"] == pytest.approx(0.0997, abs=1e-4)
+    assert audit["cells"][5]["interval"] is None
     assert audit["plan"][0]["gpu_hours"] == 4.5
     assert audit["cells"][5]["findings"][0]["kind"] == "truncated"
 
@@ -84,7 +92,8 @@ def test_the_page_is_well_formed_and_needs_nothing_from_outside(seed_audit):
 
 def test_the_page_shows_every_status_as_a_word_and_every_cure(seed_audit):
     text = " ".join(Outline(html_page(seed_audit)).text)
-    for word in ("63/500 (12.6%)", "IMBALANCED", "MISSING", "CORRUPTED", "Recollection plan"):
+    words = ("63/500 (12.6%)", "[10.0-15.8%]", "IMBALANCED", "MISSING", "CORRUPTED")
+    for word in (*words, "Recollection plan", "What H1 can show", "15 more correct"):
         assert word in text
     assert text.count("restore the remote copy if it verifies, else collect again") == 3
 
@@ -118,7 +127,7 @@ def test_a_clean_grid_has_no_plan_and_says_so(seed_audit):
     audit = replace(seed_audit, cells=fine)
     assert audit.is_clean
     assert "Nothing to do: every cell is OK." in markdown(audit)
-    assert "none: no model has two OK tasks" in markdown(audit)
+    assert "none: no model has two usable tasks" in markdown(audit)
     assert "Nothing to do" in html_page(audit)
 
 
@@ -131,7 +140,18 @@ def test_a_complete_model_comes_first_in_the_h2_list(seed_audit):
 
 
 def repair(cell: AuditCell) -> AuditCell:
-    return replace(cell, status=CellStatus.OK)
+    return replace(cell, status=CellStatus.OK, verdicts={"correct": 90, "incorrect": 400})
+
+
+def test_a_page_without_any_label_says_so_and_shows_no_empty_table(seed_audit):
+    bare = replace(seed_audit, cells=(seed_audit.cells[5],))
+    assert "No cell is labelled." in Outline(html_page(bare)).text
+    assert "What H1 can show" not in markdown(bare)
+
+
+def test_power_is_never_shown_as_certain(seed_audit):
+    assert "> 99%" in markdown(seed_audit)
+    assert " 100% " not in markdown(seed_audit)
 
 
 def test_a_bar_or_line_break_in_a_text_can_not_break_a_markdown_table():

@@ -1,50 +1,20 @@
 """`quarry grade`."""
 
-import gzip
 import json
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from quarry.cli.json_lines import JsonLines
-
-QUESTIONS = [("2 + 3?", "2 + 3 = <<2+3=5>>5\n#### 5"), ("7 * 6?", "<<7*6=42>>42\n#### 42")]
-PROBLEM = {
-    "task_id": "HumanEval/0",
-    "prompt": 'def double(x: int) -> int:\n    """Twice x."""\n',
-    "canonical_solution": "    return 2 * x\n",
-    "test": "def check(candidate):\n    assert candidate(4) == 8\n    assert candidate(0) == 0\n",
-    "entry_point": "double",
-}
+from quarry.cli.main import run
+from quarry.errors import SandboxUnavailableError
+from quarry.grading import grader
+from tests.cli.grading_inputs import completion, grade, rows_of, write_mirror
 
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory) -> Path:
-    """A mirror with two GSM8K questions and one HumanEval problem."""
-    folder = tmp_path_factory.mktemp("mirror")
-    (folder / "gsm8k").mkdir()
-    lines = [json.dumps({"question": q, "answer": a}) for q, a in QUESTIONS]
-    (folder / "gsm8k" / "test.jsonl").write_text("\n".join(lines) + "\n")
-    (folder / "humaneval").mkdir()
-    with gzip.open(folder / "humaneval" / "HumanEval.jsonl.gz", "wt") as file:
-        file.write(json.dumps(PROBLEM) + "\n")
-    return folder
-
-
-def completion(row: int, text: str, **more) -> str:
-    return json.dumps({"sample_id": f"gsm8k/test/{row}", "completion": text, **more})
-
-
-def grade(cli, mirror, lines: list[str], *options, benchmark="gsm8k"):
-    arguments = ["grade", "-", "--benchmark", benchmark, "--mirror", mirror, *options]
-    return cli(*arguments, stdin="\n".join(lines) + "\n")
-
-
-def rows_of(done) -> list[dict]:
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return write_mirror(tmp_path_factory.mktemp("mirror"))
 
 
 def test_every_row_comes_back_with_verdict_and_evidence_in_the_order_of_the_input(cli, mirror):
@@ -137,7 +107,10 @@ def test_programs_are_executed_and_named_by_task_id(cli, mirror):
         (["--benchmark", "gsm9k"], "gsm9k"),
         (["--benchmark", "gsm8k", "--split", "trian"], "trian"),
         (["--benchmark", "gsm8k", "--mirror", "/no/such/mirror"], "mirror does not exist"),
-        (["--benchmark", "mbpp"], "mbpp"),
+        (["--benchmark", "logiqa"], "logiqa"),
+        (["--benchmark", "gsm8k", "--sandbox", "loose"], "loose"),
+        (["--benchmark", "gsm8k", "--timeout", "0"], "timeout_s"),
+        (["--benchmark", "gsm8k", "--from", "excel"], "excel"),
         ([], "benchmark"),
     ],
 )
@@ -170,38 +143,50 @@ def test_real_gold_solutions_are_all_correct(cli, shared_data, tmp_path):
     assert [row["verdict"] for row in rows_of(done)] == ["correct"] * 1319
 
 
-@settings(max_examples=60, derandomize=True)
-@given(st.lists(st.sampled_from(["good", "bad", "blank"])), st.integers(1, 5))
-def test_results_and_error_rows_keep_the_order_of_the_lines(kinds, lookahead):
-    texts = {"good": '{"line": %d}', "bad": "{%d", "blank": " "}
-    lines = [
-        (texts[kind] % number if kind != "blank" else " ").encode()
-        for number, kind in enumerate(kinds, start=1)
-    ]
-    source = JsonLines(lines)
-    merged = list(source.merged(dict(row) for row in read_ahead(source.rows(), lookahead)))
-    expected = [number for number, kind in enumerate(kinds, start=1) if kind != "blank"]
-    assert [row["line"] for row in merged] == expected
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        ("id,completion\n1,x\n", "no valid JSON"),
+        ('{"question": "?", "answer": "5"}', "the keys question, answer"),
+    ],
+)
+def test_a_file_without_completions_ends_with_2_and_writes_nothing(
+    cli, mirror, tmp_path, content, message
+):
+    file, output = tmp_path / "completions.jsonl", tmp_path / "graded.jsonl"
+    file.write_text(content)
+    done = cli(
+        "grade", file, "--benchmark", "gsm8k", "--mirror", mirror, "--json", "--output", output
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["completions.jsonl"]
 
 
-def read_ahead(rows, count: int):
-    """Yields rows in order, but reads `count` of them before the first comes out."""
-    held = []
-    for row in rows:
-        held.append(row)
-        if len(held) > count:
-            yield held.pop(0)
-    yield from held
+def test_where_programs_can_not_be_shut_in_it_ends_before_the_first_row(
+    mirror, tmp_path, monkeypatch, capsys
+):
+    def refuse(*_, **__):
+        raise SandboxUnavailableError("Programs can't be shut in", fix="name another layer")
+
+    monkeypatch.setattr(grader, "Examiners", refuse)
+    file = tmp_path / "samples.jsonl"
+    file.write_text("oops\n" + json.dumps({"task_id": "HumanEval/0", "completion": "    pass\n"}))
+    options = ("--benchmark", "humaneval", "--mirror", str(mirror), "--json")
+    monkeypatch.setattr(sys, "argv", ["quarry", "grade", str(file), *options])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (2, "")
+    assert "name another layer" in told.err
 
 
-def test_rows_stream_so_that_a_first_result_comes_before_the_last_line(mirror):
-    read = []
-
-    def lines():
-        for number in range(sys.getrecursionlimit()):
-            read.append(number)
-            yield b'{"line": 1}'
-
-    source = JsonLines(lines())
-    next(source.merged(dict(row) for row in source.rows()))
-    assert len(read) == 1
+def test_unconfined_programs_run_after_a_warning(cli, mirror):
+    line = json.dumps({"task_id": "HumanEval/0", "completion": "    return 2 * x\n"})
+    done = grade(cli, mirror, [line], "--json", "--sandbox", "unconfined", benchmark="humaneval")
+    assert done.returncode == 0
+    assert "warning: programs run unconfined" in done.stderr
+    (row,) = rows_of(done)
+    assert (row["verdict"], row["evidence"]["layer"]) == ("correct", "unconfined")

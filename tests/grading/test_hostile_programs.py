@@ -1,112 +1,83 @@
-"""No program passes but by returning what the tests expect, and none outlives its grade."""
+"""No program passes but by returning what the tests expect, and none leaves a trace."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
-import yaml
 
-from quarry.grading.grader import grade
-from quarry.grading.verdict import Verdict
-from quarry.samples import Sample
+from quarry.sandbox.layers import CONFINED, objection_to
 from quarry.sandbox.limits import Limits
-from tests.grading.code_problems import GOLDEN
-
-SHORT = Limits(timeout_s=1.0, memory_bytes=256 << 20)
-ADD = Sample(
-    "humaneval/test/0",
-    'def add(a, b):\n    """Add."""\n',
-    "    return a + b\n",
-    (),
-    {
-        "entry_point": "add",
-        "test": "def check(candidate):\n    assert [candidate(1, 2), candidate(2, 2)] == [3, 4]\n",
-    },
+from quarry.sandbox.start import Layer
+from tests.grading.hostile_suite import (
+    Program,
+    forging_program,
+    honest_programs,
+    hostile_families,
 )
-PROGRAMS = yaml.safe_load((GOLDEN / "hostile.yaml").read_text(encoding="utf-8"))
-FAILS: dict[str, str] = PROGRAMS["incorrect"]
-HANGS: dict[str, str] = PROGRAMS["timeout"]
+from tests.grading.hostile_sweep import HANGING_S, TIMEOUT_S, graded, with_careful_ones
+from tests.grading.hostile_watch import Watch
 
-
-def left_processes() -> list[str]:
-    """Command lines of running interpreters that execute the runner or sleep for a program."""
-    found: list[str] = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if "grading/runner.py" in line or "sleep 60" in line:
-            found.append(line)
-    return found
+pytestmark = pytest.mark.timeout(120)
+N_HOSTILE, N_HONEST = 130, 40
+N_SHARES = 4
+"""Parts that the honest programs are graded in, so that they can be spread over processes."""
 
 
 @pytest.fixture
-def no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Temporary directories of programs lie below this one."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    return tmp_path
+def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    """Planted things; their directory's path is short enough for a socket."""
+    with Watch(tmp_path_factory.mktemp("w")) as planted:
+        yield planted
 
 
-@pytest.mark.parametrize("name", FAILS)
-def test_a_hostile_program_is_incorrect(name: str, no_trace: Path) -> None:
-    result = grade(ADD, "humaneval", FAILS[name], limits=SHORT)
-    assert result.verdict is Verdict.INCORRECT, result.evidence
-    assert result.evidence["exception"]
-    assert list(no_trace.iterdir()) == []
+@pytest.fixture(params=CONFINED)
+def layer(request: pytest.FixtureRequest) -> Layer:
+    """Each layer that stops attacks, where this machine has it."""
+    objection = objection_to(request.param)
+    if objection is not None:
+        pytest.skip(f"layer {request.param} can't be used here: {objection}")
+    return request.param
 
 
-@pytest.mark.parametrize("name", HANGS)
-def test_a_program_that_does_not_end_is_a_timeout(name: str, no_trace: Path) -> None:
-    result = grade(ADD, "humaneval", HANGS[name], limits=SHORT)
-    assert result.verdict is Verdict.TIMEOUT, result.evidence
-    assert result.evidence["wall_s"] < 4.0
-    assert list(no_trace.iterdir()) == []
+def assert_nothing_wrong(
+    programs: Sequence[Program], layer: Layer, watch: Watch, timeout_s: float = TIMEOUT_S
+) -> None:
+    """Grade them and name those with a wrong verdict, and whatever they did."""
+    found = graded(programs, layer, watch.planted, timeout_s)
+    wrong = [f"{one}: {said}" for one, said in found if said]
+    wrong += watch.side_effects()
+    assert not wrong, "\n".join(wrong)
 
 
-def test_a_program_changes_nothing_outside_of_its_directory(tmp_path: Path) -> None:
-    canary = tmp_path / "canary"
-    canary.write_text("alive")
-    for line in (f"open({str(canary)!r}, 'w')", f"__import__('os').remove({str(canary)!r})"):
-        result = grade(ADD, "humaneval", f"    {line}\n    return a + b\n", limits=SHORT)
-        assert result.verdict is Verdict.INCORRECT
-        assert result.evidence["exception"] == "PermissionError"
-    assert canary.read_text() == "alive"
+def test_there_are_enough_programs_and_no_two_are_the_same() -> None:
+    hostile = [program for family in hostile_families().values() for program in family]
+    sources = [program.source for program in (*hostile, *honest_programs())]
+    assert len(hostile) >= N_HOSTILE
+    assert len(honest_programs()) >= N_HONEST
+    assert len({str(program) for program in hostile}) == len(hostile)
+    assert len(set(sources)) == len(sources)
 
 
-def test_a_program_sees_no_environment_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CANARY_SECRET", "hunter2")
-    body = "    import os\n    assert 'CANARY_SECRET' not in os.environ, 'seen'\n    return a + b\n"
-    assert grade(ADD, "humaneval", body, limits=SHORT).verdict is Verdict.CORRECT
+@pytest.mark.parametrize("family", hostile_families())
+def test_hostile_programs_never_pass_and_leave_nothing(
+    family: str, layer: Layer, watch: Watch
+) -> None:
+    programs = with_careful_ones(hostile_families()[family])
+    timeout_s = HANGING_S if family == "hanging" else TIMEOUT_S
+    assert_nothing_wrong(programs, layer, watch, timeout_s)
 
 
-@pytest.mark.parametrize(
-    "path", ["f'/proc/{os.getppid()}/environ'", "f'/proc/self/../{os.getppid()}/cmdline'"]
-)
-def test_a_program_can_not_read_what_its_grader_was_given(path: str) -> None:
-    body = f"    import os\n    raise ValueError(open({path}).read())\n"
-    result = grade(ADD, "humaneval", body, limits=SHORT)
-    assert result.evidence["exception"] == "PermissionError"
+def test_forged_replies_arrive(layer: Layer, watch: Watch) -> None:
+    """Sending what the tests expect is answering them: so what else is sent arrives, too."""
+    three = "[n, 'value', [3, 4, 0][self.calls.pop(0)]] if what == 'call' else real()"
+    program = forging_program("an answer", three, "None", "correct")
+    source = f"{program.source}worker.calls = [0, 1, 2]\n"
+    assert_nothing_wrong([replace(program, source=source)], layer, watch)
 
 
-def test_a_program_may_read_of_itself() -> None:
-    body = "    open('/proc/self/status').close()\n    return a + b\n"
-    assert grade(ADD, "humaneval", body, limits=SHORT).verdict is Verdict.CORRECT
-
-
-def test_an_honest_program_may_use_files_of_its_own() -> None:
-    body = "    with open('f', 'w') as f:\n        f.write('x')\n    return a + b\n"
-    assert grade(ADD, "humaneval", body, limits=SHORT).verdict is Verdict.CORRECT
-
-
-def test_hostile_programs_leave_no_process_and_no_descriptor() -> None:
-    descriptors = len(list(Path("/proc/self/fd").iterdir()))
-    for name in ("thread bomb", "fork", "subprocess", "system", "closed reports"):
-        grade(ADD, "humaneval", FAILS[name], limits=SHORT)
-    assert grade(ADD, "humaneval", HANGS["busy loop"], limits=SHORT).verdict is Verdict.TIMEOUT
-    ours = [line for line in left_processes() if "sleep 60" in line]
-    assert not ours
-    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+@pytest.mark.parametrize("share", range(N_SHARES))
+def test_honest_programs_are_correct(share: int, layer: Layer, watch: Watch) -> None:
+    programs = honest_programs()[share::N_SHARES]
+    assert_nothing_wrong(programs, layer, watch, Limits().timeout_s)

@@ -18,7 +18,7 @@ from quarry.grading.grader import (
     label_samples,
     labels_code_version,
 )
-from quarry.grading.label_checks import check_class_balance, check_graded_share
+from quarry.grading.label_checks import balance_facts, check_class_balance, check_graded_share
 from quarry.samples import Sample
 from quarry.sandbox.limits import Limits
 from tests.grading.code_problems import golden_code
@@ -120,20 +120,42 @@ BOUNDS = Thresholds(min_correct_rate=0.05, max_correct_rate=0.95, min_graded_sha
     ("frame", "kinds"),
     [
         (frame_of(correct=5, incorrect=95), []),
-        (frame_of(correct=4, incorrect=96), ["too_few_correct"]),
+        (frame_of(correct=4, incorrect=96), []),
+        (frame_of(correct=0, incorrect=9), ["too_few_correct"]),
+        (frame_of(correct=9), ["too_many_correct"]),
+        (frame_of(correct=14, incorrect=286), ["too_few_correct"]),
         (frame_of(correct=95, incorrect=5), []),
-        (frame_of(correct=96, incorrect=4), ["too_many_correct"]),
+        (frame_of(correct=96, incorrect=4), []),
+        (frame_of(correct=289, incorrect=11), ["too_many_correct"]),
         (frame_of(correct=5, incorrect=45, timeout=50), []),
-        (frame_of(correct=5, no_answer=50, truncated=46), ["too_few_correct"]),
+        (frame_of(correct=14, no_answer=150, truncated=136), ["too_few_correct"]),
+        (frame_of(correct=20, incorrect=300, error=200), []),
         (frame_of(timeout=3, error=2), ["nothing_graded"]),
         (frame_of(), ["nothing_graded"]),
     ],
 )
-def test_class_balance_counts_all_rows(frame: pd.DataFrame, kinds: list[str]) -> None:
+def test_class_balance_counts_graded_rows_and_lets_few_of_them_be_undecided(
+    frame: pd.DataFrame, kinds: list[str]
+) -> None:
     findings = check_class_balance(frame, BOUNDS)
     assert [finding.kind for finding in findings] == kinds
     assert {finding.severity for finding in findings} <= {"warning"}
     assert {finding.check for finding in findings} <= {"class_balance"}
+
+
+def test_facts_hold_the_interval_and_say_what_is_open() -> None:
+    facts = balance_facts(frame_of(correct=4, incorrect=96, timeout=3), BOUNDS)
+    assert (facts["samples"], facts["graded"], facts["correct"]) == (103, 100, 4)
+    assert facts["correct_rate"] == 0.04
+    assert facts["correct_rate_low"] == pytest.approx(0.0157, abs=1e-4)
+    assert facts["correct_rate_high"] == pytest.approx(0.0984, abs=1e-4)
+    assert facts["balance_state"] == (
+        "undecided: under 5% correct, but 100 rows leave 1.6-9.8% open; 200 more would decide"
+    )
+
+
+def test_facts_of_nothing_graded_have_no_share() -> None:
+    assert balance_facts(frame_of(timeout=3), BOUNDS) == {"samples": 3, "graded": 0}
 
 
 def test_graded_share_names_the_rows_without_verdict() -> None:

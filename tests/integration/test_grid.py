@@ -138,7 +138,7 @@ def stale_statuses(defs: dg.Definitions, instance: dg.DagsterInstance, cell: str
     resolver = CachingStaleStatusResolver(
         instance, defs.resolve_asset_graph(), LoadingContextForTest(instance)
     )
-    names = ("trajectories", "correctness_labels", "labelled_trajectories")
+    names = ("trajectories", "correctness_labels", "labelled_trajectories", "label_changes")
     return {name: resolver.get_status(dg.AssetKey(name), cell).value for name in names}
 
 

@@ -61,6 +61,12 @@ def test_a_longer_bar_means_more_samples():
     assert share_of(few, "#c8553d") > 4 * share_of(many, "#c8553d")
 
 
+def test_the_bar_of_correct_samples_carries_an_interval_that_shrinks_with_more_of_them():
+    few, many = (picture(class_balance(["correct", "incorrect"] * n, title="")) for n in (10, 1000))
+    black = "#1b1f24"  # text and axes too, so that only the difference counts
+    assert share_of(few, black) > share_of(many, black) + 0.0005
+
+
 def test_a_verdict_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match="right"):
         class_balance(["correct", "right"], title="t")

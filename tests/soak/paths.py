@@ -32,7 +32,7 @@ ROW = 20
 CLAIM = "hostile names are refused, or stored injectively inside the base"
 BAR = "0 writes outside the base, 0 collisions, 0 unclear refusals, all that was taken comes back"
 T = TypeVar("T")
-CELL_ASSETS = ("trajectories", "correctness_labels", "labelled_trajectories")
+CELL_ASSETS = ("trajectories", "correctness_labels", "labelled_trajectories", "label_changes")
 CELLS = [TrajectoryKey(model, "gsm8k", 0) for model in CATALOG.models]
 ASSETS = (*CELL_ASSETS, "benchmark_samples", "model_checkpoints")
 

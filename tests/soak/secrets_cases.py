@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from quarry.grading.process import run_program
+from quarry.grading.examination import Examination, Examiners
 from quarry.guard.guarded import Guard, run_alone
 from quarry.sandbox.limits import Limits
 from quarry.storage.b2_key import KEY_ID_VARIABLE
@@ -155,9 +155,11 @@ def _graded(expression: str, one: SecretPlatform) -> str:
     """A program that looks for the key, and says whether it saw one."""
     key = one.canaries["key"]
     program = f"said = str({expression})\nassert 'PYTHON' in said\nassert {key!r} not in said, said"
-    run = run_program(program, ["pass"], Limits())
-    assert run.state == "passed" or run.report.get("exception") == "PermissionError", run
-    return repr(run)
+    with Examiners(Limits(), n_slots=1) as examiners:
+        outcome = examiners.examine(program, Examination("said", ("pass",)))
+    is_denied = outcome.report.get("exception") in {"PermissionError", "FileNotFoundError"}
+    assert outcome.state == "passed" or is_denied, outcome
+    return repr(outcome)
 
 
 def _pasted_live(live: Callable[[], Live], one: SecretPlatform) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from quarry.grading import process
 from quarry.guard import guarded
+from quarry.sandbox import start
 from quarry.storage import b2_http, b2_retry
 from quarry.storage.b2_key import B2Key
 from resources.store import ObjectStoreResource
@@ -76,7 +76,7 @@ def _children_get_all(patch: Patch) -> None:
 
 
 def _programs_get_all(patch: Patch) -> None:
-    patch.setattr(process, "_ENVIRONMENT", dict(os.environ))
+    patch.setattr(start, "ENVIRONMENT", dict(os.environ))
 
 
 LEAKS: dict[str, tuple[Callable[[Patch], None], str]] = {

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from quarry.sandbox.layers import CONFINED, objection_to
+from tests.grading.hostile_suite import hostile_families
+from tests.soak import hostile_programs
 from tests.soak.outcome import Outcome, Tally
 from tests.soak.rows import Row, rows
 from tests.soak.system_calls import NotTraceableError, run_traced
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {1: 60, 2: 30, 3: 18, 4: 27, 5: 16, 6: 15, 7: 24, 9: 16, 10: 30, 11: 16, 12: 11, 13: 1,
-         19: 12, 20: 40, 21: 2}  # fmt: skip
+         14: 24, 15: 40, 19: 12, 20: 40, 21: 2}  # fmt: skip
 UNTIMED = {number: row for number, row in rows().items() if not row.is_timed}
 
 
@@ -32,6 +35,8 @@ def can_trace() -> bool:
 def test_the_claim_of_a_row_holds(tmp_path: Path, number: int, can_trace: bool) -> None:
     if number in (7, 9) and not can_trace:
         pytest.skip("this machine lets no process be traced")
+    if number in (14, 15) and all(objection_to(layer) for layer in CONFINED):
+        pytest.skip("this machine lets no program be shut in")
     outcome = UNTIMED[number].run(SMALL[number], 0, tmp_path)
     assert outcome.misses == ()
     assert outcome.is_met, outcome.figure
@@ -43,6 +48,19 @@ def test_costs_are_measured_of_files_that_shrink_with_the_count(tmp_path: Path) 
     outcome = rows()[22].run(1, 0, tmp_path)
     assert outcome.facts["chunks"] == 640
     assert all(value > 0 for value in outcome.facts.values())
+
+
+def test_the_full_counts_of_programs_hold_all_of_them_in_each_layer() -> None:
+    hostile = sum(len(family) for family in hostile_families().values())
+    assert hostile * len(CONFINED) <= hostile_programs.FULL_N
+
+
+def test_speed_of_grading_is_measured_in_each_layer(tmp_path: Path) -> None:
+    layers = [layer for layer in CONFINED if not objection_to(layer)]
+    if not layers:
+        pytest.skip("this machine lets no program be shut in")
+    facts = rows()[16].run(3, 0, tmp_path).facts
+    assert all(facts[f"{layer}_{what}"] > 0 for layer in layers for what in ("per_s", "start_ms"))
 
 
 def test_a_row_repeats_by_its_seed(tmp_path: Path) -> None:
@@ -63,9 +81,10 @@ def test_a_case_that_misses_is_counted_and_named() -> None:
 
 
 def test_every_row_of_the_table_is_there() -> None:
-    assert sorted(rows()) == [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 19, 20, 21, 22]
+    assert sorted(rows()) == [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 19, 20, 21, 22]
     assert {number: row.n for number, row in rows().items() if row.n >= 300} == {
         1: 1000, 2: 1000, 3: 300, 5: 300, 6: 300, 7: 500, 10: 450,
+        14: 1400, 15: 1138, 16: 500,
     }  # fmt: skip
 
 

@@ -1,0 +1,116 @@
+"""Materialisations that another step than the asset's own records, so that they look like its own.
+
+Dagster tells stale from fresh by tags of the latest materialisation: the code version, the data
+version, and for every dependency its data version and the event it was read from. A test compares
+these tags with those that the assets' own run leaves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+    DEFAULT_DATA_VERSION,
+    NULL_EVENT_POINTER,
+    extract_data_version_from_entry,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
+from dagster._core.definitions.partitions.utils import get_tags_from_multi_partition_key
+
+from assets.specs import (
+    BENCHMARK_SAMPLES,
+    CORRECTNESS_LABELS,
+    LABEL_CHANGES,
+    LABELLED_TRAJECTORIES,
+    REMOTE_LABELS,
+    TRAJECTORIES,
+    AssetIdentity,
+)
+from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey
+
+UPSTREAM = {
+    CORRECTNESS_LABELS.name: (TRAJECTORIES.name, BENCHMARK_SAMPLES.name),
+    LABELLED_TRAJECTORIES.name: (TRAJECTORIES.name, CORRECTNESS_LABELS.name),
+    LABEL_CHANGES.name: (TRAJECTORIES.name, CORRECTNESS_LABELS.name),
+    REMOTE_LABELS.name: (CORRECTNESS_LABELS.name,),
+}
+"""What each asset that may be recorded here is made from."""
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """What the latest materialisation of one cell of an asset should say.
+
+    Args:
+        identity: the asset, one of `UPSTREAM`.
+        key: the cell.
+        version: the data version of what lies there; None to ask only whether the cell was made
+            by this code from what is upstream now.
+    """
+
+    identity: AssetIdentity
+    key: TrajectoryKey
+    version: str | None = None
+
+    def is_recorded(self, instance: dg.DagsterInstance) -> bool:
+        """Whether Dagster knows of it: then the UI shows the cell as fresh."""
+        wanted = dg.AssetRecordsFilter(
+            dg.AssetKey(self.identity.name), asset_partitions=[self.key.partition]
+        )
+        records = instance.fetch_materializations(wanted, limit=1).records
+        event = records[0].asset_materialization if records else None
+        tags = (event.tags if event else None) or {}
+        return all(tags.get(name) == text for name, text in self._versions(instance).items())
+
+    def materialization(
+        self, instance: dg.DagsterInstance, metadata: Mapping[str, Any]
+    ) -> dg.AssetMaterialization:
+        """The event; what it is made from must be recorded before."""
+        pointers = {
+            get_input_event_pointer_tag(dg.AssetKey(name)): self._latest(instance, name)[1]
+            for name in UPSTREAM[self.identity.name]
+        }
+        partition = dg.MultiPartitionKey(
+            {MODEL_DIMENSION: self.key.model, BENCHMARK_DIMENSION: self.key.benchmark}
+        )
+        return dg.AssetMaterialization(
+            self.identity.name,
+            partition=partition,
+            metadata=metadata,
+            tags={
+                **self._versions(instance),
+                **pointers,
+                **get_tags_from_multi_partition_key(partition),
+                DATA_VERSION_IS_USER_PROVIDED_TAG: "true",
+            },
+        )
+
+    def _versions(self, instance: dg.DagsterInstance) -> dict[str, str]:
+        """The tags that decide whether it is stale."""
+        return {
+            CODE_VERSION_TAG: self.identity.code_version,
+            **({} if self.version is None else {DATA_VERSION_TAG: self.version}),
+            **{
+                get_input_data_version_tag(dg.AssetKey(name)): self._latest(instance, name)[0]
+                for name in UPSTREAM[self.identity.name]
+            },
+        }
+
+    def _latest(self, instance: dg.DagsterInstance, asset: str) -> tuple[str, str]:
+        """Data version and event of what lies upstream, as Dagster's own steps write them."""
+        is_cell = asset != BENCHMARK_SAMPLES.name
+        record = instance.get_latest_data_version_record(
+            dg.AssetKey(asset),
+            partition_key=self.key.partition if is_cell else self.key.benchmark,
+        )
+        if record is None:
+            return DEFAULT_DATA_VERSION.value, NULL_EVENT_POINTER
+        version = extract_data_version_from_entry(record.event_log_entry) or DEFAULT_DATA_VERSION
+        # of partitions, a step writes the digest of all versions that it read: here, of one
+        return sha256(version.value.encode()).hexdigest(), str(record.storage_id)
