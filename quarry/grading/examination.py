@@ -86,7 +86,8 @@ class Examiners:
 
     Args:
         limits: what a program may use, and how it has to be shut in.
-        n_slots: how many programs run at once; None for one a processor.
+        n_slots: how many programs are examined at once; None for three on two processors, since an
+            examiner and its worker never run at the same time and hand over often.
 
     Attributes:
         layer: how programs are shut in.
@@ -98,7 +99,7 @@ class Examiners:
 
     def __init__(self, limits: Limits, n_slots: int | None = None) -> None:
         self.layer: Layer = choose(limits.layer)
-        self.n_slots = n_slots or len(os.sched_getaffinity(0))
+        self.n_slots = n_slots or -(-3 * len(os.sched_getaffinity(0)) // 2)
         self._limits = limits
         self._free: queue.LifoQueue[_Slot] = queue.LifoQueue()
         self._slots = [_Slot(self.layer) for _ in range(self.n_slots)]

@@ -111,7 +111,7 @@ def grade(
 def grade_stream(
     tasks: Iterable[GradingTask | Grade], format: str, limits: Limits
 ) -> Iterator[Grade]:
-    """Grade completions one after the other, programs on as many threads as there are processors.
+    """Grade completions one after the other, programs in all examiners at once.
 
     Grades come in the order of the tasks; a few programs are read ahead, never all. A task whose
     grading raises becomes the verdict `error`; a `Grade` among the tasks is handed through.

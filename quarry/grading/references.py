@@ -72,19 +72,21 @@ def check_references(
     require_format(format)
     step = max(1, -(-len(samples) // most))
     chosen = list(samples[::step])
-    findings: list[Finding] = []
-    for make, expected, kind in (
-        (reference_completion, Verdict.CORRECT, "gold_not_correct"),
-        (wrong_completion, Verdict.INCORRECT, "wrong_not_incorrect"),
-    ):
-        tasks = (GradingTask(sample, make(sample, format), "stop") for sample in chosen)
-        grades = grade_stream(tasks, format, limits)
-        findings += [
-            _finding(sample, kind, expected, grade)
-            for sample, grade in zip(chosen, grades, strict=True)
-            if grade.verdict is not expected
-        ]
-    return findings
+    wanted = [
+        (sample, make(sample, format), expected, kind)
+        for make, expected, kind in (
+            (reference_completion, Verdict.CORRECT, "gold_not_correct"),
+            (wrong_completion, Verdict.INCORRECT, "wrong_not_incorrect"),
+        )
+        for sample in chosen
+    ]
+    tasks = (GradingTask(sample, completion, "stop") for sample, completion, _, _ in wanted)
+    grades = grade_stream(tasks, format, limits)
+    return [
+        _finding(sample, kind, expected, grade)
+        for (sample, _, expected, kind), grade in zip(wanted, grades, strict=True)
+        if grade.verdict is not expected
+    ]
 
 
 def _finding(sample: Sample, kind: str, expected: Verdict, grade: Grade) -> Finding:

@@ -1,7 +1,8 @@
 """The trusted process that runs a benchmark's tests and asks a shut-in worker for each answer.
 
 server         one examination after the other; starts, limits and kills
-sitting        one of them, in a process of its own
+sitting_process  where they run, forked by the server
+sitting        one of them
 conversation   requests to the worker and what its replies mean
 proxies        what stands for the worker's objects in the tests
 names          where the tests' names come from

@@ -7,8 +7,10 @@ What a name of the tests stands for is decided in `names`.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, TracebackType
+from typing import TypedDict
 
 PASSED = "_quarry_passed"  # two underscores would be mangled in the methods of a test's class
 _LEFT = "_quarry_left"
@@ -16,20 +18,23 @@ _RIGHT = "_quarry_right"
 _MOST_CHARACTERS = 300
 
 
+class _Place(TypedDict):
+    lineno: int
+    col_offset: int
+    end_lineno: int
+    end_col_offset: int
+
+
 @dataclass(frozen=True)
 class Assertion:
     """One assertion in a source.
 
     Args:
-        first: its first line.
-        last: its last line.
         source: its text.
         is_comparison: whether it compares two values, and is no chain of comparisons.
         is_got_left: whether the left side is what the program gave.
     """
 
-    first: int
-    last: int
     source: str
     is_comparison: bool
     is_got_left: bool
@@ -41,28 +46,36 @@ class WatchedSource:
 
     Args:
         code: what to execute; it calls `PASSED` after each assertion that held.
-        lines: the source's lines.
-        assertions: those in it.
+        source: its text.
+        subjects: names whose call gives what the program made.
     """
 
     code: CodeType
-    lines: tuple[str, ...]
-    assertions: tuple[Assertion, ...]
+    source: str
+    subjects: frozenset[str]
 
     def assertion_at(self, line: int) -> Assertion | None:
         """The innermost assertion that covers a line."""
-        covering = [one for one in self.assertions if one.first <= line <= one.last]
-        return min(covering, key=lambda one: one.last - one.first, default=None)
+        covering = [
+            node
+            for node in ast.walk(ast.parse(self.source))
+            if isinstance(node, ast.Assert) and node.lineno <= line <= _last_line(node)
+        ]
+        if not covering:
+            return None
+        innermost = min(covering, key=lambda node: _last_line(node) - node.lineno)
+        return _described(innermost, self.source, self.subjects)
 
     def text_at(self, line: int) -> str:
         """The assertion at a line, or the line alone."""
         found = self.assertion_at(line)
-        at_line = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        lines = self.source.splitlines()
+        at_line = lines[line - 1] if 0 < line <= len(lines) else ""
         return (found.source if found else at_line).strip()[:_MOST_CHARACTERS]
 
 
 def watched(source: str, name: str, subjects: frozenset[str]) -> WatchedSource:
-    """`source` with its assertions watched.
+    """`source` with its assertions watched; what a failed one says is looked up when it fails.
 
     Args:
         source: tests that compile.
@@ -70,11 +83,8 @@ def watched(source: str, name: str, subjects: frozenset[str]) -> WatchedSource:
         subjects: names whose call gives what the program made: the entry point, `candidate`.
     """
     tree = ast.parse(source)
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
-    assertions = tuple(_described(node, source, subjects) for node in found)
-    tree = ast.fix_missing_locations(_Watcher().visit(tree))
-    code = compile(tree, name, "exec", dont_inherit=True)
-    return WatchedSource(code, tuple(source.splitlines()), assertions)
+    _watch(tree.body)
+    return WatchedSource(compile(tree, name, "exec", dont_inherit=True), source, subjects)
 
 
 def compared(assertion: Assertion, failed_at: TracebackType) -> dict[str, object]:
@@ -94,29 +104,66 @@ def _described(node: ast.Assert, source: str, subjects: frozenset[str]) -> Asser
     is_got_left = True
     if isinstance(test, ast.Compare):
         is_got_left = _mentions(test.left, subjects) or not _mentions(test.comparators[0], subjects)
-    text = ast.get_source_segment(source, node) or ""
-    last = node.end_lineno or node.lineno
-    return Assertion(node.lineno, last, text, is_comparison, is_got_left)
+    return Assertion(ast.get_source_segment(source, node) or "", is_comparison, is_got_left)
 
 
 def _mentions(node: ast.expr, subjects: frozenset[str]) -> bool:
     return any(isinstance(each, ast.Name) and each.id in subjects for each in ast.walk(node))
 
 
-class _Watcher(ast.NodeTransformer):
-    """Keeps operands in variables of the test's own, and counts what held."""
+def _last_line(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno
 
-    def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
-        """The assertion, watched, and the count behind it."""
-        if isinstance(node.test, ast.Compare) and len(node.test.ops) == 1:
-            node.test.left = _kept(_LEFT, node.test.left)
-            node.test.comparators = [_kept(_RIGHT, node.test.comparators[0])]
-        elif not isinstance(node.test, ast.Constant):
-            node.test = _kept(_LEFT, node.test)
-        call = ast.Call(ast.Name(PASSED, ast.Load()), [], [])
-        return [node, ast.copy_location(ast.Expr(call), node)]
+
+def _watch(block: list[ast.stmt]) -> None:
+    """Keep the operands of a block's assertions, and of those below it; count what held."""
+    at = 0
+    while at < len(block):
+        node = block[at]
+        if isinstance(node, ast.Assert):
+            _keep_operands(node)
+            at += 1
+            block.insert(at, _count(node))
+        for inner in _blocks_in(node):
+            _watch(inner)
+        at += 1
+
+
+def _blocks_in(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """The blocks right below a statement, a handler or a case."""
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if block:
+            yield block
+    for name in ("handlers", "cases"):
+        for part in getattr(node, name, ()):
+            yield from _blocks_in(part)
+
+
+def _keep_operands(node: ast.Assert) -> None:
+    if isinstance(node.test, ast.Compare) and len(node.test.ops) == 1:
+        node.test.left = _kept(_LEFT, node.test.left)
+        node.test.comparators = [_kept(_RIGHT, node.test.comparators[0])]
+    elif not isinstance(node.test, ast.Constant):
+        node.test = _kept(_LEFT, node.test)
+
+
+def _count(node: ast.Assert) -> ast.stmt:
+    """The statement behind an assertion, which is reached where it held."""
+    at = _place(node)
+    return ast.Expr(ast.Call(ast.Name(PASSED, ast.Load(), **at), [], [], **at), **at)
 
 
 def _kept(name: str, value: ast.expr) -> ast.expr:
-    target = ast.copy_location(ast.Name(name, ast.Store()), value)
-    return ast.copy_location(ast.NamedExpr(target, value), value)
+    at = _place(value)
+    return ast.NamedExpr(ast.Name(name, ast.Store(), **at), value, **at)
+
+
+def _place(node: ast.stmt | ast.expr) -> _Place:
+    """Where a node that is made for another one says that it stands."""
+    return {
+        "lineno": node.lineno,
+        "col_offset": node.col_offset,
+        "end_lineno": node.end_lineno or node.lineno,
+        "end_col_offset": node.end_col_offset or node.col_offset,
+    }

@@ -16,7 +16,7 @@ class Clock:
     """Time since it was made, less what the processes of a grade waited for a processor.
 
     Args:
-        examiner: the process that runs the tests.
+        examiner: the process that runs the tests, which may have run others before.
         zygote: the process whose children work for this grade alone; None where it is unknown.
     """
 
@@ -24,6 +24,7 @@ class Clock:
         self._examiner = examiner
         self._zygote = zygote
         self._started = time.monotonic()
+        self._waited_before_s = _waited_s(examiner)
 
     def wall_s(self) -> float:
         """Time on the wall."""
@@ -32,7 +33,8 @@ class Clock:
     def counted_s(self) -> float:
         """Time that counts against the limit; examiner and worker never run at the same time."""
         workers = [] if self._zygote is None else children(self._zygote)
-        return self.wall_s() - sum(map(_waited_s, [self._examiner, *workers]))
+        waited_s = sum(map(_waited_s, [self._examiner, *workers]))
+        return self.wall_s() - (waited_s - self._waited_before_s)
 
 
 def _waited_s(pid: int) -> float:

@@ -14,26 +14,18 @@ the caller's socket ends it, with all that it started.
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import importlib
-import json
 import math
 import os
-import resource
 import select
 import signal
 import socket
-import sys
 import warnings
-from collections.abc import Callable
-from functools import lru_cache, partial
-from typing import Any, NoReturn
+from typing import Any
 
 from quarry.grading.examiner.clock import Clock, last_descendant
-from quarry.grading.examiner.sitting import Prepared, Sitting, prepared
+from quarry.grading.examiner.sitting_process import SittingProcess
 from quarry.grading.examiner.warm_up import warm_up
-from quarry.sandbox.inside.kernel_calls import die_with_parent
 from quarry.sandbox.inside.prepared_modules import import_prepared
 from quarry.sandbox.inside.wire import Channel, ChannelClosedError
 from quarry.sandbox.inside.zygote_client import Zygote, ZygoteLostError
@@ -41,7 +33,6 @@ from quarry.sandbox.inside.zygote_client import Zygote, ZygoteLostError
 WALL_FACTOR = 3
 _GRACE_S = 0.3  # for the examiner to say how far it came, once its time is over
 _END_PATIENCE_S = 5.0
-_REPORT_BYTES = 1 << 16
 _MEMORY_MARGIN_BYTES = 1 << 30  # what this process has itself, with numpy
 _CPU_MARGIN_S = 2
 _NO_REPORT = "the process that runs the tests ended without a report"
@@ -66,6 +57,7 @@ class Server:
         self._zygote_pid = last_descendant(zygote.pid)
         self._packages = packages
         self._n_started = 0
+        self._examiner: SittingProcess | None = None
 
     def examine(self, request: dict[str, Any]) -> dict[str, Any]:
         """The outcome of one examination.
@@ -74,80 +66,50 @@ class Server:
             ZygoteLostError: there are no more workers to be had.
             CallerGoneError: nobody waits for it.
         """
-        tests = _prepared(
-            request["entry_point"], request["preamble"], request["setup"], tuple(request["tests"])
-        )
-        if "numpy" in request["program"]:
-            _import_numpy(self._packages)
         self._n_started += 1
-        reading, writing = os.pipe()
+        limits = {name: request.pop(name) for name in ("memory_bytes", "output_bytes")}
+        timeout_s: float = request.pop("timeout_s")
+        cpu_s = math.ceil(timeout_s) + _CPU_MARGIN_S
+        examiner = self._usable_examiner(limits["memory_bytes"] + _MEMORY_MARGIN_BYTES)
         ours, workers = socket.socketpair()
-        try:
-            cpu_s = math.ceil(request["timeout_s"]) + _CPU_MARGIN_S
-            limits = {name: request[name] for name in ("memory_bytes", "output_bytes")}
+        with ours, workers:
             self._zygote.start(self._n_started, limits | {"cpu_s": cpu_s}, workers.fileno())
-            workers.close()
-            sitting = partial(
-                Sitting,
-                tests=tests,
-                program=request["program"],
-                is_as_published=request["is_as_published"],
-            )
-            server_pid = os.getpid()
-            pid = os.fork()
-            if pid == 0:
-                most_bytes = request["memory_bytes"] + _MEMORY_MARGIN_BYTES
-                self._become_examiner(ours, writing, sitting, cpu_s, most_bytes, server_pid)
-        finally:
-            for end in (ours, workers):
-                end.close()
-            os.close(writing)
+            examiner.begin(request, ours.fileno())
+        return self._watched(examiner, timeout_s)
+
+    def close(self) -> None:
+        """End the process that tests run in."""
+        if self._examiner:
+            self._examiner.close()
+            self._examiner = None
+
+    def _usable_examiner(self, memory_bytes: int) -> SittingProcess:
+        """The process for the next sitting."""
+        examiner = self._examiner
+        if examiner and (not examiner.is_usable or examiner.memory_bytes != memory_bytes):
+            self.close()
+        if self._examiner is None:
+            self._examiner = SittingProcess(memory_bytes, self._packages, self._leave)
+        return self._examiner
+
+    def _leave(self) -> None:
+        """Close what belongs to this process alone, in a forked one."""
+        self._caller.close()
+        self._zygote.control.close()
+
+    def _watched(self, examiner: SittingProcess, timeout_s: float) -> dict[str, Any]:
+        """Wait for report or deadline, then end the worker, and an examiner that is late."""
+        clock = Clock(examiner.pid, self._zygote_pid)
         try:
-            return self._watched(pid, reading, request["timeout_s"])
-        finally:
-            os.close(reading)
-
-    def _become_examiner(
-        self,
-        ours: socket.socket,
-        writing: int,
-        sitting: Callable[[Channel], Sitting],
-        cpu_s: int,
-        memory_bytes: int,
-        server_pid: int,
-    ) -> NoReturn:
-        """Run the tests in this process, report, and end."""
-        code = 1
-        try:
-            die_with_parent(server_pid)
-            self._caller.close()
-            self._zygote.control.close()
-            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-            resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-            one = sitting(Channel(ours))
-
-            def end(*_: object) -> None:
-                one.end()
-
-            signal.signal(signal.SIGALRM, end)
-            os.write(writing, json.dumps(one.report()).encode())
-            code = 0
-        finally:
-            os._exit(code)
-
-    def _watched(self, pid: int, reading: int, timeout_s: float) -> dict[str, Any]:
-        """Wait for the report or the deadline, then end examiner and worker."""
-        clock = Clock(pid, self._zygote_pid)
-        try:
-            is_late = not self._waited(reading, clock, timeout_s)
+            is_late = not self._waited(examiner.fileno(), clock, timeout_s)
             if is_late:
-                os.kill(pid, signal.SIGALRM)
-                _is_readable([reading], _GRACE_S)
+                examiner.interrupt()
+                _is_readable([examiner.fileno()], _GRACE_S)
             wall_s = clock.wall_s()
+            report = examiner.report()
+            if is_late or report is None:
+                self.close()
         finally:
-            report = _report(reading)
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
             self._zygote.kill(self._n_started)
         ended = self._ended()
         if ended["refused"]:
@@ -176,26 +138,12 @@ class Server:
                 return message
 
 
-@lru_cache(maxsize=1024)
-def _prepared(entry_point: str, preamble: str, setup: str, tests: tuple[str, ...]) -> Prepared:
-    """Compiled tests, for the next program of the same problem, too."""
-    return prepared(entry_point, preamble, setup, tests)
-
-
 def _is_readable(descriptors: list[int], patience_s: float) -> list[int]:
     """Those that can be read or have ended, as soon as there is one."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
     return [descriptor for descriptor, _ in poll.poll(1000 * patience_s)]
-
-
-def _report(reading: int) -> dict[str, Any] | None:
-    """What the examiner wrote, where it came so far; a report is written at once."""
-    if not _is_readable([reading], 0):
-        return None
-    content = os.read(reading, _REPORT_BYTES)
-    return json.loads(content) if content else None
 
 
 def _outcome(
@@ -214,17 +162,6 @@ def _outcome(
     return report
 
 
-def _import_numpy(packages: list[str]) -> None:
-    """Load numpy before the fork, for results that are arrays; absent where it is not installed."""
-    folders = [os.path.dirname(path) for path in packages]  # noqa: PTH120
-    sys.path.extend(folders)
-    try:
-        with contextlib.suppress(ImportError):
-            importlib.import_module("numpy")
-    finally:
-        del sys.path[len(sys.path) - len(folders) :]
-
-
 def main(_: list[str]) -> None:
     """Serve the socket on standard input until its other end is closed."""
     warnings.simplefilter("ignore")  # tests have escapes such as "\d" outside raw strings
@@ -238,8 +175,11 @@ def main(_: list[str]) -> None:
             gc.collect()
             gc.freeze()
             caller.send({"ready": os.getpid()})
-            while True:
-                caller.send(server.examine(caller.receive()))
+            try:
+                while True:
+                    caller.send(server.examine(caller.receive()))
+            finally:
+                server.close()
     except (ChannelClosedError, CallerGoneError):
         return
     except ZygoteLostError as error:

@@ -112,6 +112,8 @@ def _leave_root(layer: str) -> None:
         os.setresuid(NOBODY, NOBODY, NOBODY)
     else:
         with contextlib.suppress(PermissionError):  # root of a container may lack the privilege
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, 0, 0)
 
 
