@@ -22,6 +22,7 @@ from quarry.keys import TrajectoryKey
 from quarry.label_history import labels_digest
 from quarry.relabelling import Labelling, label_state
 from quarry.tables import read_table
+from quarry.trajectory.digests import file_digest
 
 Step = Literal["grade", "record", "check", "copy"]
 _NOT_PUBLISHED = "what is derived from the labels is not there, or not known to Dagster"
@@ -118,7 +119,9 @@ def _plan(
     due: dict[Step, str] = {}
     if cell in unchecked:
         due["check"] = "no check has looked at the labels"
-    if has_store and not CellRecord(REMOTE_LABELS, key).is_recorded(instance):
+    # graded again with the same verdicts, a table has other bytes: programs took other times
+    digest = file_digest(directory.labels(key)) if has_store else ""
+    if has_store and not CellRecord(REMOTE_LABELS, key, digest).is_recorded(instance):
         due["copy"] = "the second copy is older than the labels"
     return CellPlan(cell, "current", tuple(due), tuple(due.values()))
 

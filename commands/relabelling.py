@@ -41,7 +41,9 @@ def relabel(
     _explain(plans)
     left, has_failed = plans, False
     if not plan and any(one.steps for one in plans):
-        has_failed = bool(show([platform.launcher.relabel(named, every=every)], "Relabelling", 1))
+        # begins when it is asked for, so that its time is told
+        runs = (platform.launcher.relabel(named, every=every) for _ in range(1))
+        has_failed = bool(show(runs, "Relabelling", 1))
         left = _plans(platform, named, every=False)
     changes = {} if plan else _changes(platform, [one for one in plans if "grade" in one.steps])
     if as_json:

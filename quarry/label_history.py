@@ -13,6 +13,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,28 +85,35 @@ def grader_version_of(labels: pd.DataFrame) -> str:
 
 def _predecessor(labels: pd.DataFrame, path: Path) -> dict[str, str]:
     """Keep the table that is about to be replaced, where it has to be; the pointer to it."""
-    try:
-        replaced = read_table(path)
-    except (FileMissingError, RecordError):
+    if not path.exists():
         return {}
-    version = grader_version_of(replaced)
-    if version and version != grader_version_of(labels):
-        _keep(path, history_path(path, version))
-        return {REPLACES: version}
+    with _second_name(path) as table:
+        try:
+            replaced = read_table(table)
+        except (FileMissingError, RecordError):
+            return {}
+        version = grader_version_of(replaced)
+        if version and version != grader_version_of(labels):
+            kept = history_path(path, version)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            table.replace(kept)
+            return {REPLACES: version}
     return {REPLACES: str(replaced.attrs[REPLACES])} if REPLACES in replaced.attrs else {}
 
 
-def _keep(path: Path, kept: Path) -> None:
-    """Give a table that is about to be replaced a second name, atomically."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    temporary = kept.with_name(f".{kept.name}.tmp-{os.getpid()}")
-    temporary.unlink(missing_ok=True)
+@contextmanager
+def _second_name(path: Path) -> Generator[Path]:
+    """Another name of the table that lies there now; it stays that one if another run publishes.
+
+    Else what is kept under the version that was read could be what another run has just published.
+    """
+    temporary = path.with_name(f".{path.name}.kept-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     try:
         try:
             temporary.hardlink_to(path)
         except OSError:  # a file system without hard links
             shutil.copyfile(path, temporary)
-        temporary.replace(kept)
+        yield temporary
     finally:
         # still there after a kill between keeping and replacing: both names were one file then
         temporary.unlink(missing_ok=True)

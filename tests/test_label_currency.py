@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from quarry.benchmarks.benchmark_set import BenchmarkSet
-from quarry.grading.grader import GRADER_VERSIONS
+from quarry.grading.grader import GRADER_VERSIONS, LABEL_COLUMNS
 from quarry.label_currency import check_labels_current
 from quarry.labelling import label_trajectories
 from quarry.samples import Sample
@@ -97,3 +97,10 @@ def test_labels_from_before_a_column_existed_are_a_warning_that_names_it(
     assert kinds(older, benchmark, digest) == [("lacking_columns", "warning")]
     (found,) = check_labels_current(older, benchmark, content_digest=digest, grader_version=VERSION)
     assert found.got == "no is_officially_correct"
+
+
+@pytest.mark.parametrize("name", LABEL_COLUMNS)
+def test_whatever_column_is_lacking_the_labels_are_out_of_date(
+    labels: pd.DataFrame, benchmark: BenchmarkSet, digest: str, name: str
+):
+    assert kinds(labels.drop(columns=name), benchmark, digest) == [("lacking_columns", "warning")]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from quarry import label_history
 from quarry.label_history import (
     history_path,
     labels_digest,
@@ -72,6 +73,24 @@ def test_a_kill_between_keeping_and_replacing_leaves_nothing_behind(path: Path):
     publish_labels(table("2"), path)
     assert before(path) == "incorrect"
     assert [one.name for one in kept.parent.iterdir()] == [kept.name]
+
+
+def test_what_another_run_publishes_meanwhile_does_not_get_into_the_history(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    publish_labels(table("1", "incorrect"), path)
+    publish_labels(table("1", "timeout"), path)
+
+    def read(one: Path) -> pd.DataFrame:
+        found = read_table(one)
+        monkeypatch.setattr(label_history, "read_table", read_table)
+        publish_labels(table("2"), path)
+        return found
+
+    monkeypatch.setattr(label_history, "read_table", read)
+    publish_labels(table("2"), path)
+    assert before(path) == "timeout"
+    assert list(read_table(history_path(path, "1"))["grader_version"]) == ["1"]
 
 
 def test_where_there_are_no_hard_links_the_table_is_copied(

@@ -20,12 +20,13 @@ import pandas as pd
 from quarry.audit.cell import LabelCounts
 from quarry.errors import RecordError
 from quarry.grading.verdict import Verdict
+from quarry.label_currency import MADE_FROM
 
 COLUMNS = ("sample_id", "verdict", "grader_version")
 
 
 def count_labels(
-    path: Path, *, sample_ids: Sequence[str], grader_version: str
+    path: Path, *, sample_ids: Sequence[str], grader_version: str, content_digest: str | None = None
 ) -> LabelCounts | None:
     """The verdicts of a labels file, or the reason why they can't be used.
 
@@ -33,6 +34,7 @@ def count_labels(
         path: the labels Parquet file.
         sample_ids: ids of the trajectory file's rows.
         grader_version: version of the grader as it is now.
+        content_digest: of the trajectory file; None where that is not known.
 
     Returns:
         None where there is no file.
@@ -47,6 +49,7 @@ def count_labels(
     counted = Counter(columns["verdict"])
     problem = (
         _uncovered(columns["sample_id"], sample_ids)
+        or _of_other_outputs(frame.attrs.get(MADE_FROM), content_digest)
         or _outdated(columns["grader_version"], grader_version)
         or _unknown(counted)
         or _nothing_graded(counted)
@@ -89,6 +92,13 @@ def _uncovered(labelled: Sequence[str], sample_ids: Sequence[str]) -> str | None
     if lacking or foreign:
         return f"labels lack {lacking} of {len(need)} samples and have {foreign} of other files"
     return None
+
+
+def _of_other_outputs(made_from: str | None, content_digest: str | None) -> str | None:
+    """Why the labels are not of what the file holds now; old ones do not say what they are of."""
+    if None in (made_from, content_digest) or made_from == content_digest:
+        return None
+    return "labels were made from other outputs of these samples than the file holds now"
 
 
 def _outdated(versions: Sequence[str], current: str) -> str | None:

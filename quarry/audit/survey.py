@@ -104,7 +104,10 @@ def _labels(
         return LabelCounts(problem=problem), report.facts.get("n_samples")
     grader_version = GRADER_VERSIONS[catalog.benchmark(key.task).format]
     counts = count_labels(
-        data_dir / key.labels_path, sample_ids=sample_ids, grader_version=grader_version
+        data_dir / key.labels_path,
+        sample_ids=sample_ids,
+        grader_version=grader_version,
+        content_digest=manifest.content_digest,
     )
     return counts, len(sample_ids)
 

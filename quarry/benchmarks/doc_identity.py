@@ -19,7 +19,8 @@ from quarry.samples import Sample
 _PROSE = {"gsm8k", "logiqa"}
 """Formats whose texts mean the same without their signs."""
 
-_NOT_A_LETTER = re.compile(r"[\W_]+")
+_NOT_A_LETTER = re.compile(r"(?<![0-9])[\W_]+|[\W_]+(?![0-9])")
+"""Signs between two digits stay: 1.50 is not 150."""
 
 
 class DocIndex:
@@ -56,8 +57,11 @@ class DocIndex:
             digest: SHA-256 of the record as lm-evaluation-harness writes it (`doc_hash`).
         """
         if self._format not in _PROSE:
-            named = resolve_sample_id({"task_id": doc.get("task_id")}, self._format, "test")
-            if named in self._by_id:
+            task_id = doc.get("task_id")
+            # a bare number is a task of MBPP, whatever else is graded
+            is_theirs = self._format != "mbpp" and "/" not in str(task_id)
+            named = resolve_sample_id({"task_id": task_id}, self._format, "test")
+            if named in self._by_id and not is_theirs:
                 return self._by_id[named]
         text = _asked(doc, self._format)
         found = self._by_text.get(_spaced(text), [])
@@ -66,7 +70,7 @@ class DocIndex:
         if len(found) > 1:
             found = [sample for sample in found if _says_the_same(sample, doc)]
         if len(found) == 1:
-            return found[0]
+            return None if _has_other_order(found[0], doc) else found[0]
         return self._by_digest.get(digest) if digest else None
 
 
@@ -94,6 +98,16 @@ def _says_the_same(sample: Sample, doc: Mapping[str, Any]) -> bool:
     return isinstance(prompt, str) and _spaced(prompt) == _spaced(sample.input)
 
 
+def _has_other_order(sample: Sample, doc: Mapping[str, Any]) -> bool:
+    """Whether a record gives our options in another order, so that its letters mean others."""
+    options = doc.get("options")
+    if not isinstance(options, list):
+        return False
+    theirs = [_letters(str(option)) for option in cast("list[object]", options)]
+    ours = [_letters(choice) for choice in sample.choices]
+    return theirs != ours and sorted(theirs) == sorted(ours)
+
+
 def has_other_tests(sample: Sample, doc: Mapping[str, Any]) -> bool:
     """Whether a record has other tests than ours, as the extended sets of code benchmarks do."""
     for field in ("test", "test_list"):
@@ -103,8 +117,10 @@ def has_other_tests(sample: Sample, doc: Mapping[str, Any]) -> bool:
     return False
 
 
-def _tests(tests: str | Sequence[str]) -> list[str]:
-    return [_spaced(str(test)) for test in ([tests] if isinstance(tests, str) else tests)]
+def _tests(tests: object) -> list[str]:
+    several = isinstance(tests, list | tuple)
+    values = cast("Sequence[object]", tests) if several else [tests]
+    return [_spaced(str(test)) for test in values]
 
 
 def _spaced(text: str) -> str:
@@ -114,7 +130,7 @@ def _spaced(text: str) -> str:
 
 def _letters(text: str) -> str:
     """The text without spacing, punctuation and case."""
-    return _NOT_A_LETTER.sub("", text.casefold())
+    return _NOT_A_LETTER.sub("", _spaced(text).casefold())
 
 
 def _digest(record: Mapping[str, Any]) -> str:

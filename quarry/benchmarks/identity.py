@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from quarry.benchmarks.mbpp import split_of
 
-_QUALIFIED = re.compile(r"(?P<format>[a-z0-9]+)/(?P<split>[a-z]+)/(?P<row>\d+)")
-_PREFIXED = re.compile(r"(?:(?P<format>[A-Za-z0-9]+)/)?(?P<row>\d+)")
+_QUALIFIED = re.compile(r"(?P<format>[a-z0-9]+)/(?P<split>[a-z]+)/(?P<row>[0-9]{1,18})")
+_PREFIXED = re.compile(r"(?:(?P<format>[A-Za-z0-9]+)/)?(?P<row>[0-9]{1,18})")
 
 
 def resolve_sample_id(row: Mapping[str, object], format: str, split: str) -> str | None:

@@ -16,7 +16,15 @@ import typer
 
 from quarry.cli.choices import Format, Sandbox, Tool
 from quarry.cli.locations import MIRROR_VARIABLE
-from quarry.cli.output import CLEAN, FINDINGS, emit, emit_markdown, json_line, progress_bar
+from quarry.cli.output import (
+    CLEAN,
+    FINDINGS,
+    emit,
+    emit_markdown,
+    json_line,
+    printable,
+    progress_bar,
+)
 from quarry.cli.written import write_text, written
 from quarry.errors import UsageError
 
@@ -181,7 +189,7 @@ def _show(summary: CompletionSummary, disagreements: list[str] | None) -> None:
         emit(text)
     if disagreements is not None:
         emit(_listed_note(len(disagreements), bool(summary.agreements)))
-    emit_markdown(summary_markdown(summary))
+    emit_markdown(printable(summary_markdown(summary)))
 
 
 def _listed_note(n_listed: int, has_theirs: bool) -> str:

@@ -13,7 +13,7 @@ import typer
 
 import quarry
 from quarry.cli import adopt, audit, grade, inspect, platform, repair, salvage, scrub, verify
-from quarry.cli.output import INTERRUPTED, WRONG_USE
+from quarry.cli.output import INTERRUPTED, WRONG_USE, printable
 from quarry.errors import QuarryError
 
 app = typer.Typer(
@@ -62,7 +62,7 @@ def run() -> None:
     try:
         app()
     except QuarryError as error:
-        sys.stderr.write(f"quarry: {error}\n")
+        sys.stderr.write(printable(f"quarry: {error}\n"))
         sys.exit(WRONG_USE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,18 +34,22 @@ class Limits:
     layer: LayerChoice = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse limits under which not even the interpreter could run.
+        """Refuse limits under which not even the interpreter could run, and those that bound nothing.
 
         Raises:
-            UsageError: a limit is too small.
+            UsageError: a limit is too small or infinite.
         """
         least = {"timeout_s": 0.1, "memory_bytes": _LEAST_MEMORY_BYTES, "output_bytes": 0}
-        small = {name: getattr(self, name) for name in least if getattr(self, name) < least[name]}
-        if small:
+        wrong = {
+            name: getattr(self, name)
+            for name in least
+            if not least[name] <= getattr(self, name) < math.inf
+        }
+        if wrong:
             raise UsageError(
-                "A limit for graded programs is too small",
+                "A limit for graded programs can't be used",
                 where="Limits",
-                expected=", ".join(f"{name} >= {least[name]}" for name in small),
-                got=", ".join(f"{name} = {value}" for name, value in small.items()),
-                fix="raise it",
+                expected=", ".join(f"a finite {name} >= {least[name]}" for name in wrong),
+                got=", ".join(f"{name} = {value}" for name, value in wrong.items()),
+                fix="correct it",
             )

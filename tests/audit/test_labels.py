@@ -7,6 +7,7 @@ import pytest
 
 from quarry.audit.cell import LabelCounts
 from quarry.audit.labels import count_labels
+from quarry.label_currency import mark_origin
 
 IDS = [f"gsm8k/test/{row}" for row in range(4)]
 
@@ -74,3 +75,18 @@ def test_a_labels_file_without_its_columns_is_a_problem(tmp_path):
     path = tmp_path / "labels.parquet"
     pd.DataFrame({"sample_id": IDS}).to_parquet(path)
     assert "can't be read" in problem_of(path)
+
+
+@pytest.mark.parametrize(
+    ("made_from", "is_problem"), [("before", True), ("now", False), (None, False)]
+)
+def test_labels_of_what_was_collected_before_are_none_of_what_is_there_now(
+    tmp_path, made_from, is_problem
+):
+    path = write(tmp_path / "labels.parquet")
+    frame = pd.read_parquet(path)
+    mark_origin(frame, made_from)
+    frame.to_parquet(path)
+    counted = count_labels(path, sample_ids=IDS, grader_version="numeric-1", content_digest="now")
+    assert counted is not None
+    assert ("other outputs" in (counted.problem or "")) == is_problem

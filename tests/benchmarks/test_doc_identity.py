@@ -60,6 +60,12 @@ def test_a_task_number_counts_before_the_text():
     assert found(SQUARES, "mbpp", {"task_id": 347, "prompt": "Other words."}) == "mbpp/test/347"
 
 
+@pytest.mark.parametrize("task_id", [56, "56"])
+def test_a_task_of_mbpp_is_no_problem_of_humaneval_with_its_number(task_id: int | str):
+    doc = {"task_id": task_id, "text": "Count squares.", "test_list": ["assert squares(1) == 1"]}
+    assert found([OPEN, ROUND], "humaneval", doc) is None
+
+
 def test_tests_and_options_decide_where_the_text_is_the_same():
     tests = list(SQUARES[1].metadata["test_list"])
     assert found(SQUARES, "mbpp", {"text": "Count squares.", "test_list": tests}) == "mbpp/test/347"
@@ -67,6 +73,20 @@ def test_tests_and_options_decide_where_the_text_is_the_same():
     doc = {"context": "Panel of M and P.", "question": "Which is true?"}
     assert found(PANEL, "logiqa", {**doc, "options": ["s", "t", "u", "v"]}) == "logiqa/test/1"
     assert found(PANEL, "logiqa", doc) is None
+
+
+def test_options_in_another_order_are_another_question():
+    doc = {"context": "Panel of M and P.", "question": "Which is true?"}
+    assert found(PANEL, "logiqa", {**doc, "options": ["t", "s", "u", "v"]}) is None
+    assert found(PANEL[:1], "logiqa", {**doc, "options": ["P", "M", "Q", "R"]}) is None
+    assert found(PANEL[:1], "logiqa", {**doc, "options": ["M", "P", "Q", "R"]}) == "logiqa/test/0"
+
+
+def test_another_number_is_another_question():
+    pens = Sample("gsm8k/test/0", "Pens cost $1.50, 1/2 off. How much are 1,000?", "750", (), {})
+    assert found([pens], "gsm8k", {"question": "Pens cost 1.50; 1/2 off: how much are 1,000"})
+    for number in ("150", "1.5 0", "15.0"):
+        assert found([pens], "gsm8k", {"question": pens.input.replace("1.50", number)}) is None
 
 
 def test_a_record_that_is_not_there_is_found_by_its_digest():
@@ -95,6 +115,8 @@ def test_the_harness_digest_of_a_real_record(shared_data):
         (SQUARES[0], {"test_list": ["assert squares(76) == 1"]}, False),
         (SQUARES[0], {"test_list": ["assert squares(76) == 1", "assert more"]}, True),
         (EGGS, {"test": "x"}, False),
+        (OPEN, {"test": 5}, True),
+        (SQUARES[0], {"test_list": 5}, True),
     ],
 )
 def test_records_with_other_tests_are_noticed(sample: Sample, doc: dict[str, Any], is_other: bool):

@@ -43,6 +43,8 @@ def test_a_row_names_its_sample(row: dict[str, object], format: str, expected: s
         {"task_id": ["gsm8k/test/1"]},
         {"task_id": "gsm8k/test/1/2"},
         {"task_id": "-1"},
+        {"task_id": "9" * 5000},
+        {"task_id": "\u0663"},
         {"task_id": ""},
         {"sample_id": "gsm8k/../1"},
     ],

@@ -145,3 +145,16 @@ def test_a_terminal_gets_a_drawn_summary(mirror, samples):
     assert "━" in shown
     assert "accuracy: 2/2" in shown
     assert "| correct" not in shown
+
+
+def test_what_a_file_says_never_drives_the_terminal(cli, mirror, tmp_path):
+    odd = "\x1b[2J"
+    records = [harness(0, [" #### 5"], f"strict{odd}", 1.0), {"doc_id": 1, odd: 1}]
+    path = tmp_path / "samples.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    done = cli("grade", path, "--benchmark", "gsm8k", "--mirror", mirror)
+    path.write_text(json.dumps({odd: 1}))
+    refused = cli("grade", path, "--benchmark", "gsm8k", "--mirror", mirror)
+    assert "strict\\x1b[2J" in done.stdout
+    assert "\\x1b[2J" in refused.stderr
+    assert "\x1b" not in done.stdout + done.stderr + refused.stderr

@@ -1,5 +1,6 @@
 """The whole grid is labelled again in one run, and Dagster knows it as if each asset had run."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -216,6 +217,24 @@ def test_labels_that_were_published_and_not_recorded_are_recorded_and_not_graded
     assert due(settled) == {}
     assert labels_path(settled, cell).stat().st_mtime_ns == before
     assert statuses(settled) == {"FRESH"}
+
+
+def test_a_kill_before_the_copy_of_labels_that_say_the_same_leaves_the_copy_due(
+    settled: SmallPlatform,
+):
+    cell = settled.cells[1]
+    key, directory = TrajectoryKey.from_partition(cell), DataDirectory(settled.data_dir)
+    assert key.task == "humaneval"
+    before = file_digest(directory.labels(key))
+    labels = read_table(directory.labels(key))
+    evidence = [json.dumps({**json.loads(text), "wall_s": 9.5}) for text in labels["evidence"]]
+    write_table(labels.assign(evidence=evidence), directory.labels(key))
+    assert file_digest(directory.labels(key)) != before
+    assert due(settled) == {cell: ("copy",)}
+    relabel(settled)
+    assert due(settled) == {}
+    copies = {copy.name: copy.blake3 for copy in settled.store.open().objects("labels/")}
+    assert copies[str(key.labels_path)] == file_digest(directory.labels(key))
 
 
 def test_a_cell_that_can_not_be_done_fails_the_run_after_all_others_are_done(

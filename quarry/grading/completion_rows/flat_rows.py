@@ -83,7 +83,7 @@ def _human_eval(record: Mapping[str, Any]) -> Iterator[TheirVerdict]:
 def _earlier(record: Mapping[str, Any]) -> Iterator[TheirVerdict]:
     """The verdict of an earlier `quarry grade`."""
     verdict, grader = record.get("verdict"), record.get("grader")
-    if verdict in {*Verdict} and isinstance(grader, str):
+    if isinstance(verdict, str) and verdict in {*Verdict} and isinstance(grader, str):
         is_correct = verdict == Verdict.CORRECT if Verdict(verdict).is_graded else None
         rule = f"{grader} grader, version {record.get('grader_version')}"
         yield TheirVerdict("quarry", rule, verdict, is_correct)
@@ -109,9 +109,12 @@ def _kept(record: Mapping[str, Any]) -> Iterator[TheirVerdict]:
 
 def _evalplus_results(tasks: Mapping[str, Any]) -> Iterator[CompletionRow]:
     """The programs of a result file, task by task."""
+    if not tasks:
+        yield unusable({}, "evalplus", "a result file of evalplus without any task")
     for task_id, results in tasks.items():
-        if not isinstance(results, list):
-            reason = "an older result file of evalplus, which holds verdicts and no programs"
+        if not isinstance(results, list) or not results:
+            older = "an older result file of evalplus, which holds verdicts and no programs"
+            reason = "a task without programs" if results == [] else older
             yield unusable({"task_id": task_id}, "evalplus", reason)
             continue
         for result in cast("list[object]", results):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 import itertools
 import json
+import math
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ _LEAST_READ_BYTES = 1 << 16
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 _READ_ERRORS = (OSError, EOFError, zlib.error)
 _BETWEEN = " \t\r\n"
+_NO_UTF_8 = re.compile("[\udc80-\udcff]")
+"""Bytes that are no text, as `surrogateescape` reads them."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def _line_records(reading: _Reading, head: bytes, first: int) -> Iterator[dict[s
 def _line_record(number: int, line: bytes) -> dict[str, Any] | Broken:
     try:
         # NaN and Infinity are no JSON, but Python writes them; null keeps the record usable
-        value: Any = json.loads(line.decode("utf-8-sig"), parse_constant=_null)
+        value: Any = json.loads(line.decode("utf-8-sig"), parse_constant=_null, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         return Broken(number, _text(line), f"no valid JSON: {error}")
     return _object(value, number, line)
@@ -118,8 +122,19 @@ def _text(line: bytes) -> str:
     return line.decode("utf-8", "replace").rstrip("\r\n")
 
 
+def _shown(text: str) -> str:
+    """The begin of a text, as far as it is one."""
+    return text[:1000].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _null(_: str) -> None:
     return None
+
+
+def _finite(text: str) -> float | None:
+    """A number; null for one like 1e999, which Python reads as infinity and writes as no JSON."""
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 class _Documents:
@@ -134,8 +149,8 @@ class _Documents:
     def __init__(self, reading: _Reading, head: bytes, line: int) -> None:
         """Begin with the first bytes."""
         self._reading = reading
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
-        self._parse = json.JSONDecoder(parse_constant=_null).raw_decode
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
+        self._parse = json.JSONDecoder(parse_constant=_null, parse_float=_finite).raw_decode
         self._text, self._at, self._line = self._decode(head), 0, line
 
     def records(self) -> Iterator[dict[str, Any] | Broken]:
@@ -168,6 +183,8 @@ class _Documents:
                 value, end = self._parse(self._text, self._at)
                 piece = self._text[self._at : end]
                 self._at = end
+                if _NO_UTF_8.search(piece):
+                    return Broken(self._line, _shown(piece), "no valid UTF-8")
                 return _object(value, self._line, piece)
             except RecursionError as error:
                 reason = str(error)
@@ -175,7 +192,7 @@ class _Documents:
                 reason = str(error)
                 if len(self._text) <= LONGEST_RECORD_BYTES and self._read():
                     continue
-            return Broken(self._line, self._text[self._at :][:1000], f"no valid JSON: {reason}")
+            return Broken(self._line, _shown(self._text[self._at :]), f"no valid JSON: {reason}")
 
     def _read(self) -> bool:
         """Take in about as much again as is waiting, so that long values cost no square."""

@@ -94,7 +94,7 @@ class CompletionReader:
         with _explained(), tempfile.TemporaryFile("w+", encoding="ascii") as spool:
             n_entries = 0
             for record in records:
-                entry = _entry(record, filters)
+                entry = _entry(record, filters, self._tool)
                 if entry is not None:
                     spool.write(entry + "\n")
                     n_entries += 1
@@ -115,11 +115,13 @@ def _broken_row(broken: Broken) -> CompletionRow:
     return unusable({"line": broken.line}, "unknown", reason, line_text=shown(broken.text))
 
 
-def _entry(record: Record, filters: LmEvalFilters) -> str | None:
+def _entry(record: Record, filters: LmEvalFilters, tool: ToolChoice) -> str | None:
     """What the temporary copy keeps of a record; nothing of one that only another filter saw."""
     if isinstance(record, Broken):
         return json.dumps({"broken": [record.line, record.text, record.reason]})
     try:
+        if tool == "auto" and not is_lm_eval_record(record):
+            return json.dumps({"other": record})
         added = filters.add(record)
         if added is None:
             return None
@@ -148,6 +150,8 @@ def _explained() -> Generator[None]:
 def _spooled_rows(entry: Mapping[str, Any], filters: LmEvalFilters) -> Iterator[CompletionRow]:
     if "broken" in entry:
         return iter([_broken_row(Broken(*entry["broken"]))])
+    if "other" in entry:
+        return flat_rows(entry["other"], "auto")
     verdicts = filters.verdicts(bytes.fromhex(entry["key"]), entry["run"])
     return lm_eval_rows(entry["record"], verdicts)
 

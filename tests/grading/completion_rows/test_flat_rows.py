@@ -118,6 +118,18 @@ def test_a_result_file_of_evalplus_is_all_its_programs() -> None:
     assert [verdict.note != "" for verdict in rows[0].theirs] == [False, True]
 
 
+@pytest.mark.parametrize("verdict", [["correct"], {}, 1, None])
+def test_a_verdict_of_another_kind_is_none_of_quarrys(verdict: Any) -> None:
+    record = {"sample_id": "gsm8k/test/0", "completion": "x", "verdict": verdict, "grader": "x"}
+    assert row_of(record).theirs == ()
+
+
+@pytest.mark.parametrize("tasks", [{}, {"HumanEval/0": []}])
+def test_a_result_file_of_nothing_is_a_row_that_says_so(tasks: dict[str, Any]) -> None:
+    row = row_of({"hash": "f", "eval": tasks})
+    assert "without" in row.problem["reason"]
+
+
 def test_an_older_result_file_without_programs_says_so() -> None:
     result = {"hash": "f", "eval": {"HumanEval/0": {"nfiles": 1, "base": [["pass", []]]}}}
     row = row_of(result)

@@ -56,6 +56,14 @@ def test_a_broken_line_keeps_its_place_and_number() -> None:
     assert (array.line, array.reason) == (3, "a JSON object was expected, got list")
 
 
+@pytest.mark.parametrize("form", [b"%s\n%s\n%s", b"[%s, %s, %s]", b"{\n%.0s}%s%s"])
+def test_bytes_that_are_no_text_never_become_other_text(form: bytes) -> None:
+    _, broken, last = read(form % (b'{"n": 1}', b'{"n": "1\xb2"}', b'{"n": "\\udcb2"}'))
+    assert isinstance(broken, Broken)
+    assert "utf" in broken.reason.lower()
+    assert last == {"n": "\udcb2"}
+
+
 def test_an_element_that_is_no_object_keeps_its_place() -> None:
     first, broken, last = read(b'[{"n": 1},\n 7,\n {"n": 2}]')
     assert (first, last) == ({"n": 1}, {"n": 2})
@@ -83,6 +91,8 @@ def test_what_a_cut_or_broken_array_has_before_is_kept(tail: bytes, reason: str)
 def test_nan_and_infinity_become_null() -> None:
     assert read(b'{"a": NaN, "b": [-Infinity]}') == [{"a": None, "b": [None]}]
     assert read(b'[{"a": NaN}]') == [{"a": None}]
+    assert read(b'{"a": 1e999, "b": -1e999, "c": 1e9}') == [{"a": None, "b": None, "c": 1e9}]
+    assert read(b'[{"a": 1e999}]') == [{"a": None}]
 
 
 def test_a_line_beyond_the_longest_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,14 @@ def test_what_holds_no_completions_is_refused_and_named(
     assert got in str(refused.value)
 
 
+def test_rows_of_another_tool_behind_those_of_the_harness_stay_what_they_are(
+    tmp_path: Path,
+) -> None:
+    first, second = read(written(tmp_path, lines([gsm8k_record(0, ["#### 18"]), OWN[1]])))
+    assert (first.tool, first.completion) == ("lm-eval", "#### 18")
+    assert (second.tool, second.completion, second.fields) == ("quarry", "#### 1", OWN[1])
+
+
 def test_a_directory_without_programs_is_refused_and_its_files_named(tmp_path: Path) -> None:
     written(tmp_path, b"{}")
     with pytest.raises(UsageError, match=r"completions\.jsonl"):
