@@ -24,7 +24,7 @@ from quarry.errors import GradingError
 from quarry.grading.answer_text import AnswerText, answer_text
 from quarry.grading.code_extraction import Program, humaneval_program, mbpp_program
 from quarry.grading.examination import Examination, Examiners, Outcome
-from quarry.grading.examiner.names import free_names
+from quarry.grading.examiner.names import free_names, names_of_tests
 from quarry.grading.program_source import bound_names, compile_error, parsed
 from quarry.grading.verdict import Grade, Verdict
 from quarry.inference.engine import FinishReason
@@ -37,6 +37,7 @@ CODE_FORMATS = ("humaneval", "mbpp")
 _OFFICIAL_FORM = "official"
 _GUARDED = re.compile(
     rf"\b(?:{'|'.join((*ABSENT_ATTRIBUTES, *ABSENT_ATTRIBUTES['builtins'], *ABSENT_MODULES))})\b"
+    r"|\b(?:dbm|fileinput|glob|mailbox|platform|shelve|tarfile|zipfile)\b"
     r"|\btempfile\b|\bpathlib\b|\bpickle\b|__\w+__"
 )
 _VERDICTS = {
@@ -186,13 +187,16 @@ def _is_same(source: str, other: str) -> bool:
     if source.strip() == other.strip():
         return True
     trees = (parsed(source), parsed(other))
-    first, second = (ast.dump(tree) if tree else "" for tree in trees)
+    try:
+        first, second = (ast.dump(tree) if tree else "" for tree in trees)
+    except RecursionError:  # it compiles and runs, though: a chain of some hundred `elif`
+        return False
     return first == second
 
 
 def _is_shadowing(official: str, n_prompt_lines: int, tests: Examination) -> bool:
-    """Whether the completion binds a name that the tests take from the prompt or from Python."""
-    free = _free_names(tests) - {tests.entry_point}
+    """Whether the completion binds a name that the tests take from elsewhere or bind, too."""
+    free = _names_at_stake(tests) - {tests.entry_point}
     tree = parsed(official)
     return tree is not None and any(
         "*" in names or names & free
@@ -201,8 +205,9 @@ def _is_shadowing(official: str, n_prompt_lines: int, tests: Examination) -> boo
 
 
 @lru_cache(maxsize=8192)
-def _free_names(tests: Examination) -> frozenset[str]:
-    return free_names((tests.setup, *tests.tests))
+def _names_at_stake(tests: Examination) -> frozenset[str]:
+    sources = (tests.setup, *tests.tests)
+    return free_names(sources) | names_of_tests(sources)
 
 
 def _grade(

@@ -17,12 +17,13 @@ from quarry.grading.program_source import (
     binds,
     compile_error,
     definition,
+    is_skeleton,
     keep_solution,
     longest_compiling,
     parsed,
 )
 
-_FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^`\n]*")
+_FENCE = re.compile(r"[ \t]*+(?P<fence>`{3,}|~{3,})[ \t]*+(?P<language>[\w+#.-]*+)[^`\n]*+")
 _PYTHON = {"", "python", "python3", "py", "py3"}
 _CODE_LINE = re.compile(
     r"(?m)^[ \t]*(?:return\b(?!\s+the\b)|(?:async\s+)?def\s+\w+|class\s+\w+|import\s+[\w., ]+$"
@@ -132,13 +133,16 @@ def _fenced_blocks(answer: str) -> tuple[list[str], str]:
 def _chosen_block(blocks: Sequence[str], entry_point: str) -> str:
     """The first block that compiles with the entry point in it, behind earlier definitions.
 
-    The first, because later ones repeat it with examples or offer an alternative.
+    The first, because later ones repeat it with examples or offer an alternative; but a skeleton
+    without body is none.
     """
     blocks = [textwrap.dedent(block) for block in blocks]
     whole = [i for i, block in enumerate(blocks) if definition(entry_point).search(block)]
     if not whole:
         return next((block for block in blocks if _CODE_LINE.search(block)), blocks[0])
-    index = next((i for i in whole if compile_error(blocks[i]) is None), whole[0])
+    compiling = [i for i in whole if compile_error(blocks[i]) is None]
+    done = (i for i in compiling if not is_skeleton(blocks[i], entry_point))
+    index = next(done, next(iter(compiling), whole[0]))
     earlier = [block for block in blocks[:index] if _FIRST_LINE.match(block.lstrip("\n"))]
     joined = "\n".join([*earlier, blocks[index]])
     return joined if compile_error(joined) is None else blocks[index]

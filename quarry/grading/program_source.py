@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 _MOST_CUTS = 200
+_MOST_CHARACTERS = 1 << 18  # the compiler recurses over clauses without looking at its stack
 _DOCSTRING_ONLY = (ast.Pass, ast.Expr)
 _DEFINITIONS = (
     ast.Import,
@@ -30,8 +31,11 @@ _DEFINITIONS = (
 def compile_error(source: str) -> SyntaxError | None:
     """Why `source` does not compile, or None where it does.
 
-    Null bytes, lone surrogates and nesting beyond the parser's stack count as syntax errors.
+    Null bytes, lone surrogates, nesting beyond the parser's stack and a length that no answer has
+    count as syntax errors.
     """
+    if len(source) > _MOST_CHARACTERS:
+        return SyntaxError(f"a source of more than {_MOST_CHARACTERS} characters")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape is the model's business
@@ -121,6 +125,13 @@ def keep_solution(program: str, entry_point: str) -> str:
         entry, [n for n in tree.body[at + 1 :] if _defines(n, entry_point)], entry_point
     )
     return _blanked(program, tree.body, kept)
+
+
+def is_skeleton(source: str, entry_point: str) -> bool:
+    """Whether compiling source defines the entry point without a body, wherever it does."""
+    tree = parsed(source)
+    defined = [node for node in tree.body if entry_point in bound_names(node)] if tree else []
+    return bool(defined) and all(map(_is_stub, defined))
 
 
 def _reached(entry: ast.stmt, later: Iterable[ast.stmt], entry_point: str) -> set[int]:

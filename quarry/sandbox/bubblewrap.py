@@ -35,7 +35,8 @@ _NAMESPACES = (
 
 def path() -> str | None:
     """Where bubblewrap is installed; None where it is not."""
-    return shutil.which(_NAME)
+    found = shutil.which(_NAME)
+    return found and str(Path(found).absolute())  # the examiner looks from another directory
 
 
 def bubblewrap_command(visible: VisiblePaths, command: Sequence[str]) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class Limits:
     layer: LayerChoice = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse limits under which not even the interpreter could run, and those that bound nothing.
+        """Refuse limits that bound nothing, and those under which no interpreter could run.
 
         Raises:
             UsageError: a limit is too small or infinite.

@@ -110,6 +110,8 @@ def test_programs_are_executed_and_named_by_task_id(cli, mirror):
         (["--benchmark", "logiqa"], "logiqa"),
         (["--benchmark", "gsm8k", "--sandbox", "loose"], "loose"),
         (["--benchmark", "gsm8k", "--timeout", "0"], "timeout_s"),
+        (["--benchmark", "gsm8k", "--timeout", "nan"], "timeout_s"),
+        (["--benchmark", "gsm8k", "--timeout", "inf"], "timeout_s"),
         (["--benchmark", "gsm8k", "--from", "excel"], "excel"),
         ([], "benchmark"),
     ],

@@ -85,6 +85,11 @@ def test_a_grade_leaves_nothing_to_the_next(examiners: Examiners) -> None:
         assert examiners.examine(probe, IDENTITY).state == "passed"
 
 
+def test_an_exception_that_cant_be_written_out_is_a_failure(examiners: Examiners) -> None:
+    outcome = examiners.examine("raise ValueError(10**5000)", IDENTITY)
+    assert (outcome.state, outcome.report["exception"]) == ("failed", "ValueError")
+
+
 def test_a_killed_server_is_started_again_and_the_program_tried_once_more() -> None:
     with Examiners(QUICK, n_slots=1) as examiners:
         examiners.examine(GOOD, IDENTITY)
@@ -126,13 +131,14 @@ def test_a_server_that_is_stuck_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_closing_ends_everything_at_once_even_in_the_middle() -> None:
+    before = children(os.getpid())
     examiners = Examiners(Limits(timeout_s=60, layer="unconfined"), n_slots=2)
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(examiners.examine, "while True: pass", IDENTITY) for _ in range(2)]
         deadline = time.monotonic() + 30
-        while len(children(os.getpid())) < 8 and time.monotonic() < deadline:
+        while len(children(os.getpid()) - before) < 8 and time.monotonic() < deadline:
             time.sleep(0.05)
-        ours = children(os.getpid())
+        ours = children(os.getpid()) - before
         assert len(ours) >= 8
         examiners.close()
         assert [type(one.exception()) for one in running] == [GradingError] * 2
@@ -231,3 +237,35 @@ def test_an_examiner_that_fails_is_an_error_row_and_no_verdict(
     samples, _ = golden_code("humaneval")
     (grade,) = grade_stream([GradingTask(samples["total"], "    return 1\n")], "humaneval", QUICK)
     assert (str(grade.verdict), grade.is_officially_correct) == ("error", None)
+
+
+def test_an_answer_that_nobody_waited_for_is_not_the_next_programs() -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with Examiners(QUICK, n_slots=1) as examiners:
+            examiners.examine(GOOD, IDENTITY)
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyboardInterrupt):
+                examiners.examine(f"import time\ntime.sleep(0.3)\n{GOOD}", IDENTITY)
+            time.sleep(0.5)
+            assert examiners.examine("def f(x): return 2", IDENTITY).state == "failed"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_forked_process_takes_no_answers_of_its_parent() -> None:
+    with Examiners(QUICK, n_slots=1) as examiners:
+        assert examiners.examine(GOOD, IDENTITY).state == "passed"
+        pid = os.fork()
+        if pid == 0:
+            try:
+                examiners.examine(GOOD, IDENTITY)
+            except GradingError:
+                os._exit(0)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert examiners.examine(GOOD, IDENTITY).state == "passed"

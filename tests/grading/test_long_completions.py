@@ -13,6 +13,8 @@ import pytest
 from quarry.grading.choice import grade_choice
 from quarry.grading.code import prepare_code
 from quarry.grading.numeric import grade_numeric
+from quarry.grading.program_source import compile_error
+from quarry.grading.verdict import Grade
 from tests.grading.code_problems import golden_code
 
 CODE_REPEATED = ["\n", " ", "*", "1,", "A ", "(\n", "x = 1\n", "```\n"]
@@ -125,3 +127,16 @@ def test_a_long_repetition_for_a_program_is_read_in_time(repeated: str, format: 
     text = repeated * (N_CODE_CHARACTERS // len(repeated)) + "!"
     sample = next(iter(golden_code(format)[0].values()))
     prepare_code(sample, text, format=format)
+
+
+def test_a_long_chain_of_branches_is_graded() -> None:
+    problems, _ = golden_code("humaneval")
+    sample = next(iter(problems.values()))
+    chain = "".join(f"    elif x == {n}:\n        return {n}\n" for n in range(1, 400))
+    other = f"def g(x):\n    if x == 0:\n        return 0\n{chain}\nprint(g(1))\n"
+    prepared = prepare_code(sample, f"{sample.target}\n\n{other}", "stop", format="humaneval")
+    assert not isinstance(prepared.found, Grade)
+
+
+def test_clauses_without_end_are_refused_and_not_compiled() -> None:
+    assert compile_error(f"x = [1 {'for a in [] ' * 60_000}]") is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType, TracebackType
 from typing import TypedDict
 
@@ -57,9 +58,7 @@ class WatchedSource:
     def assertion_at(self, line: int) -> Assertion | None:
         """The innermost assertion that covers a line."""
         covering = [
-            node
-            for node in ast.walk(ast.parse(self.source))
-            if isinstance(node, ast.Assert) and node.lineno <= line <= _last_line(node)
+            one for one in _assertions(self.source) if one.lineno <= line <= _last_line(one)
         ]
         if not covering:
             return None
@@ -96,6 +95,12 @@ def compared(assertion: Assertion, failed_at: TracebackType) -> dict[str, object
         return {}
     got, expected = (_LEFT, _RIGHT) if assertion.is_got_left else (_RIGHT, _LEFT)
     return {"expected": kept[expected], "got": kept[got]}
+
+
+@lru_cache(maxsize=1024)
+def _assertions(source: str) -> tuple[ast.Assert, ...]:
+    """The assertions of a source, for the next program that fails it, too."""
+    return tuple(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert))
 
 
 def _described(node: ast.Assert, source: str, subjects: frozenset[str]) -> Assertion:

@@ -24,6 +24,15 @@ def free_names(sources: Iterable[str]) -> frozenset[str]:
     return frozenset(used - bound)
 
 
+def names_of_tests(sources: Iterable[str]) -> frozenset[str]:
+    """Global names that sources assign; a program that shares their namespace loses its own."""
+    bound: set[str] = set()
+    for source in sources:
+        table = symtable.symtable(source, "<test>", "exec")
+        bound |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
+    return frozenset(bound)
+
+
 def _collect(
     table: symtable.SymbolTable, used: set[str], bound: set[str], *, is_top: bool = False
 ) -> None:

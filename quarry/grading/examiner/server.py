@@ -2,7 +2,7 @@
 
 Started through `boot` with the caller's stream socket as standard input. Frames of JSON:
 
-    -> {"zygote": [argument, …], "environment": {…}, "packages": [folder, …]}
+    -> {"zygote": [argument, …], "environment": {…}, "packages": [folder, …], "processor": number}
     <- {"ready": pid}
     -> {"program", "entry_point", "preamble", "setup", "tests", "is_as_published",
         "timeout_s", "memory_bytes", "output_bytes"}
@@ -14,6 +14,7 @@ the caller's socket ends it, with all that it started.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import os
@@ -168,6 +169,8 @@ def main(_: list[str]) -> None:
     caller = Channel(socket.socket(fileno=0))
     try:
         settings = caller.receive()
+        with contextlib.suppress(OSError):  # taken away meanwhile: any other will do
+            os.sched_setaffinity(0, {settings["processor"]})
         with Zygote(settings["zygote"], settings["environment"]) as zygote:
             import_prepared()
             warm_up()

@@ -37,6 +37,14 @@ def text(value: Any) -> str:
         return f"<{type(value).__name__}: {type(error).__name__}>"
 
 
+def message(error: BaseException) -> str:
+    """What an exception says; it may be made of a number that Python refuses to write out."""
+    try:
+        return cut(str(error))
+    except (ValueError, RecursionError, MemoryError) as refusal:
+        return f"<no message: {type(refusal).__name__}>"
+
+
 def cut(text: str) -> str:
     """The start of a text, storable in any format."""
     kept = text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"

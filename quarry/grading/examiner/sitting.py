@@ -21,7 +21,7 @@ from quarry.grading.examiner.conversation import (
     NotGradeableError,
     WorkerGoneError,
 )
-from quarry.grading.examiner.names import free_names, resolved
+from quarry.grading.examiner.names import free_names, names_of_tests, resolved
 from quarry.sandbox.inside.wire import Channel
 
 _SEED = 0  # of what tests draw, so that a label repeats
@@ -40,6 +40,7 @@ class Prepared:
         setup: what runs before the tests; all of them see what it binds.
         tests: each runs, whatever became of those before.
         free: names that they take from elsewhere.
+        bound: names that set-up and tests define.
         preamble: code that defines the prompt's own names, or None where no test uses any.
         entry_point: the function that is tested.
     """
@@ -47,6 +48,7 @@ class Prepared:
     setup: WatchedSource
     tests: tuple[WatchedSource, ...]
     free: frozenset[str]
+    bound: frozenset[str]
     preamble: WatchedSource | None
     entry_point: str
 
@@ -59,9 +61,10 @@ def prepared(entry_point: str, preamble: str, setup: str, tests: tuple[str, ...]
         for number, source in enumerate((setup, *tests))
     ]
     free = free_names((setup, *tests))
+    bound = names_of_tests((setup, *tests)) - {entry_point}
     is_needed = any(name != entry_point and not hasattr(builtins, name) for name in free)
     before = watched(preamble, "<prompt>", subjects) if is_needed and preamble else None
-    return Prepared(sources[0], tuple(sources[1:]), free, before, entry_point)
+    return Prepared(sources[0], tuple(sources[1:]), free, bound, before, entry_point)
 
 
 _STATES: dict[type[BaseException], str] = {
@@ -111,7 +114,10 @@ class Sitting:
         phase = "program"
         try:
             wanted = sorted(self._tests.free)
-            bound = self._conversation.ask("load", self._program, self._is_as_published, wanted)
+            taken = sorted(self._tests.bound) if self._is_as_published else []
+            bound = self._conversation.ask(
+                "load", self._program, self._is_as_published, wanted, taken
+            )
             phase = "tests"
             self._run_tests(bound)
         except BaseException as error:  # noqa: BLE001  a test or the program may raise anything
@@ -193,4 +199,4 @@ def _named(error: BaseException) -> dict[str, str]:
     name = type(error).__name__
     if isinstance(error, BrokenOffError):
         name = name.removesuffix("Error")
-    return {"exception": name, "message": shown.cut(str(error))}
+    return {"exception": name, "message": shown.message(error)}

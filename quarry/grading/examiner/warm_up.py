@@ -14,18 +14,19 @@ from quarry.sandbox.inside.wire import Channel
 
 _ROUNDS = 20  # more than the interpreter waits for before it adapts a function
 _CALLS = 8
+_FAILED = "assert f() == 0"
 _ANSWER: dict[str, Any] = {"tuple": [1, "a", 0.5, None]}
 
 
 def warm_up() -> None:
     """Run it a few times; the answers are those of a program that gives a tuple."""
     checks = "".join(f"    assert candidate({number}) != {number}\n" for number in range(_CALLS))
-    tests = prepared("f", "", f"def check(candidate):\n{checks}", ("check(f)",))
+    tests = prepared("f", "", f"def check(candidate):\n{checks}", ("check(f)", _FAILED))
     for _ in range(_ROUNDS):
         ours, theirs = socket.socketpair()
         with ours, theirs:
             answers = Channel(theirs)
-            contents = [["f"], {"handle": [0, "function"]}, *[_ANSWER] * _CALLS]
+            contents = [["f"], {"handle": [0, "function"]}, *[_ANSWER] * (_CALLS + 1)]
             for number, content in enumerate(contents, start=1):
                 answers.send([number, "value", content])
             Sitting(Channel(ours), tests, "", is_as_published=False).report()

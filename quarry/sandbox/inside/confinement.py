@@ -111,7 +111,7 @@ def _leave_root(layer: str) -> None:
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
     else:
-        with contextlib.suppress(PermissionError):  # root of a container may lack the privilege
+        with contextlib.suppress(OSError):  # root of a container may lack the privilege, or nobody
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, 0, 0)
@@ -122,11 +122,12 @@ def _limit(limits: dict[str, Any]) -> None:
     cpu_s: int = limits["cpu_s"]
     # counted by user, so whatever else the user runs has to fit in
     n_threads = kernel_calls.n_tasks() + _MORE_THREADS
+    n_files = min(_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     for kind, soft, hard in (
         (resource.RLIMIT_CPU, cpu_s, cpu_s + 1),
         (resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"]),
         (resource.RLIMIT_FSIZE, limits["output_bytes"], limits["output_bytes"]),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES, _OPEN_FILES),
+        (resource.RLIMIT_NOFILE, n_files, n_files),
         (resource.RLIMIT_NPROC, n_threads, n_threads),
         (resource.RLIMIT_CORE, 0, 0),
     ):

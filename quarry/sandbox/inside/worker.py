@@ -108,19 +108,35 @@ class _Worker:
         except BaseException:  # noqa: BLE001  a hostile exception
             return None
 
-    def _load(self, source: str, is_as_published: bool, wanted: list[str]) -> list[str]:
+    def _load(
+        self, source: str, is_as_published: bool, wanted: list[str], taken: list[str]
+    ) -> list[str]:
         """Run the program, as a module that dataclasses and typing find.
+
+        Args:
+            source: of the program.
+            is_as_published: whether it shares its namespace with the tests, and is no module.
+            wanted: names that the tests use.
+            taken: names that the tests give a meaning of their own once it has run.
 
         Returns:
             Those of the wanted names that it has bound.
         """
-        sys.modules[_MODULE] = self._program
+        if not is_as_published:
+            sys.modules[_MODULE] = self._program
         sys.stdin, sys.stdout, sys.stderr = _Nothing(), _Dropped(), _Dropped()
         if is_as_published:
             take_away(vars(self._program), needs_numpy="numpy" in source)
         code = compile(source, PROGRAM_FILE, "exec", dont_inherit=True)
         exec(code, vars(self._program))
-        return [name for name in wanted if name in vars(self._program)]
+        bound = [name for name in wanted if name in vars(self._program)]
+        vars(self._program).update(dict.fromkeys(taken, _of_the_tests))
+        return bound
+
+
+def _of_the_tests(*_: Any, **__: Any) -> Any:
+    """Stands for what the tests define in place of the program's own."""
+    raise TypeError("the tests have taken this name")
 
 
 def _called(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -199,9 +215,10 @@ def warm_up() -> None:
         {"dict": [[], []]},
     ]
     requests: list[list[Any]] = [
-        ["load", "def f(x):\n    return x\n", False, ["f"]],
+        ["load", "def f(x):\n    return x\n", False, ["f"], []],
         ["name", "f"],
         *[call] * 8,
+        ["call", {"handle": [0]}, {"tuple": []}, {"dict": [[], []]}],
     ]
     for _ in range(_WARM_UP_ROUNDS):
         ours, theirs = socket.socketpair()

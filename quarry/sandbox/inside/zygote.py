@@ -22,6 +22,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import select
 import signal
 import socket
@@ -36,7 +37,7 @@ _MESSAGE_BYTES = 65536
 _CHANNEL = 3
 _REFUSAL = 4
 _NULL = 5
-_HIGHEST_DESCRIPTOR = 1 << 30
+_MOST_DESCRIPTORS = 1 << 10  # a kernel without close_range has each of them closed by itself
 _REFUSED_CODE = 113
 _REFUSAL_BYTES = 2000
 _SEED = 0  # the same for each program, so that its label repeats
@@ -184,12 +185,15 @@ def _arrange_descriptors(control: socket.socket, channel: int, refusal: int) -> 
         os.dup2(_NULL, fd)
     os.dup2(channel, _CHANNEL, inheritable=False)
     os.dup2(refusal, _REFUSAL, inheritable=False)
-    os.closerange(_NULL, _HIGHEST_DESCRIPTOR)
+    os.closerange(_NULL, _MOST_DESCRIPTORS)
 
 
 def main(arguments: list[str]) -> None:
     """Serve the control socket on standard input; the argument is the settings as JSON."""
     settings: dict[str, Any] = json.loads(arguments[0])
+    given = [most for most in resource.getrlimit(resource.RLIMIT_NOFILE) if most >= 0]
+    most = min(_MOST_DESCRIPTORS, *given)  # a negative one is no limit
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     _reserve_descriptors()
     control = socket.socket(fileno=0)
     Zygote(control, confinement_of(settings), settings["serve"]).run()
