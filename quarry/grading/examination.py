@@ -17,7 +17,6 @@ import subprocess
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from types import TracebackType
 from typing import Any, Literal
 
 from quarry.errors import GradingError
@@ -138,12 +137,7 @@ class Examiners:
         """The running examiners."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End them."""
         self.close()
 

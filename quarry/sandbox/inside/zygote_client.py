@@ -13,7 +13,6 @@ import signal
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 _MESSAGE_BYTES = 65536
@@ -112,12 +111,7 @@ class Zygote:
         """The running zygote."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End it."""
         self.close()
 
