@@ -9,6 +9,7 @@ import pandas as pd
 from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, run_checks
 from assets.partitions import Grid, cell_of
 from assets.specs import LABEL_CHANGES
+from quarry.audit.tables import markdown_table
 from quarry.data_directory import DataDirectory
 from quarry.keys import TrajectoryKey
 from quarry.label_changes import (
@@ -104,12 +105,8 @@ def moves_table(figures: Comparison) -> str:
     """Verdicts before in rows, verdicts after in columns, as a Markdown table."""
     pairs = {tuple(name.split(">")): count for name, count in figures.moves.items()}
     before, after = (sorted({pair[side] for pair in pairs}) for side in (0, 1))
-    lines = [f"| before / after | {' | '.join(after)} |", f"|---|{'---|' * len(after)}"]
-    lines += [
-        f"| **{old}** | {' | '.join(str(pairs.get((old, new), 0)) for new in after)} |"
-        for old in before
-    ]
-    return "\n".join(lines)
+    rows = [[f"**{old}**", *(str(pairs.get((old, new), 0)) for new in after)] for old in before]
+    return markdown_table(["before / after", *after], rows)
 
 
 def _share(count: int, total: int) -> float:

@@ -3,11 +3,13 @@
 Dimension names never change: they are part of every partition key.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
 from quarry.catalog import Catalog
+from quarry.errors import UnknownNameError
 from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey, benchmark_name
 
 
@@ -33,3 +35,20 @@ def build_grid(catalog: Catalog) -> Grid:
 def cell_of(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> TrajectoryKey:
     """The cell that a run works on."""
     return TrajectoryKey.from_partition(str(context.partition_key))
+
+
+def require_cells(cells: Sequence[str], known: Collection[str], *, where: str) -> None:
+    """Refuse partition keys that a person wrote and the grid has not.
+
+    Raises:
+        UnknownNameError: a cell is not in the grid.
+    """
+    unknown = [cell for cell in cells if cell not in known]
+    if unknown:
+        raise UnknownNameError(
+            "A cell is not in the grid",
+            where=where,
+            expected="<task>-<n>shot|<model>, such as gsm8k-8shot|demo_base",
+            got=", ".join(unknown),
+            fix="use a key that `quarry audit` lists",
+        )

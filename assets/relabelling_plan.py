@@ -13,11 +13,10 @@ import dagster as dg
 from assets.check_state import grid_state
 from assets.label_changes import CHANGE_CHECKS
 from assets.label_checks import CURRENT, LABEL_CHECKS
-from assets.partitions import Grid
+from assets.partitions import Grid, require_cells
 from assets.recording import CellRecord
 from assets.specs import CORRECTNESS_LABELS, LABEL_CHANGES, LABELLED_TRAJECTORIES, REMOTE_LABELS
 from quarry.data_directory import DataDirectory
-from quarry.errors import UnknownNameError
 from quarry.keys import TrajectoryKey
 from quarry.label_history import labels_digest
 from quarry.relabelling import Labelling, label_state
@@ -87,7 +86,7 @@ def plan_cells(
         UnknownNameError: a cell is not in the grid.
     """
     known = list(grid.cells.get_partition_keys())
-    _require_known(cells, known)
+    require_cells(cells, known, where="the cells to relabel")
     unchecked = _unchecked(instance, grid)
     chosen = [cell for cell in known if not cells or cell in cells]
     return [
@@ -150,20 +149,3 @@ def _unchecked(instance: dg.DagsterInstance, grid: Grid) -> set[str]:
         for asset, names in ((CORRECTNESS_LABELS.name, labels), (LABEL_CHANGES.name, changes))
         for cell in grid_state(instance, asset, names, grid.cells).unverified
     }
-
-
-def _require_known(cells: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse a cell that is not there.
-
-    Raises:
-        UnknownNameError: it is not in the grid.
-    """
-    unknown = [cell for cell in cells if cell not in known]
-    if unknown:
-        raise UnknownNameError(
-            "A cell is not in the grid",
-            where="the cells to relabel",
-            expected="<task>-<n>shot|<model>, such as gsm8k-8shot|demo_base",
-            got=", ".join(unknown),
-            fix="use a key that `quarry audit` lists",
-        )

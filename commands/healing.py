@@ -136,17 +136,10 @@ def _verify_unverified(platform: Platform) -> None:
 
 def _clear(platform: Platform, cells: list[str]) -> None:
     """Let healing try cells again that it gave up."""
+    from assets.partitions import require_cells
     from sensors.attempts import clear
 
-    unknown = [cell for cell in cells if cell not in platform.cells]
-    if unknown:
-        raise UsageError(
-            "A cell is not in the grid",
-            where="--clear",
-            expected="<task>-<n>shot|<model>, such as gsm8k-8shot|demo_base",
-            got=", ".join(unknown),
-            fix="use a key that `quarry audit` lists",
-        )
+    require_cells(cells, platform.cells, where="--clear")
     for cell in cells:
         if not clear(platform.instance, cell):
             console.print(f"{cell}: nothing to clear, no attempt has ended", soft_wrap=True)

@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import os
 import queue
-import select
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from quarry.errors import GradingError
+from quarry.sandbox.inside.waiting import readable
 from quarry.sandbox.inside.wire import Channel, FrameError
 from quarry.sandbox.layers import choose
 from quarry.sandbox.limits import Limits
@@ -246,8 +246,6 @@ def _received(channel: Channel, patience_s: float) -> dict[str, Any]:
     Raises:
         FrameError: it ended, or there was none in time.
     """
-    poll = select.poll()
-    poll.register(channel.fileno(), select.POLLIN)
-    if not poll.poll(1000 * patience_s):
+    if not readable([channel.fileno()], patience_s):
         raise FrameError(f"no answer within {patience_s:g} s")
     return channel.receive()

@@ -64,10 +64,10 @@ def test_changes_show_moves_rates_and_the_first_rows():
     assert (row["sample_id"], row["completion_piece"]) == ("s0", "return 1")
     assert moves_table(comparison_of(changes)).splitlines() == [
         "| before / after | correct | timeout |",
-        "|---|---|---|",
-        "| **correct** | 1 | 0 |",
-        "| **incorrect** | 1 | 0 |",
-        "| **timeout** | 0 | 1 |",
+        "|----------------|---------|---------|",
+        "| **correct**    | 1       | 0       |",
+        "| **incorrect**  | 1       | 0       |",
+        "| **timeout**    | 0       | 1       |",
     ]
 
 

@@ -18,7 +18,6 @@ import contextlib
 import gc
 import math
 import os
-import select
 import signal
 import socket
 import warnings
@@ -28,6 +27,7 @@ from quarry.grading.examiner.clock import Clock, last_descendant
 from quarry.grading.examiner.sitting_process import SittingProcess
 from quarry.grading.examiner.warm_up import warm_up
 from quarry.sandbox.inside.prepared_modules import import_prepared
+from quarry.sandbox.inside.waiting import readable
 from quarry.sandbox.inside.wire import Channel, ChannelClosedError
 from quarry.sandbox.inside.zygote_client import Zygote, ZygoteLostError
 
@@ -105,7 +105,7 @@ class Server:
             is_late = not self._waited(examiner.fileno(), clock, timeout_s)
             if is_late:
                 examiner.interrupt()
-                _is_readable([examiner.fileno()], _GRACE_S)
+                readable([examiner.fileno()], _GRACE_S)
             wall_s = clock.wall_s()
             report = examiner.report()
             if is_late or report is None:
@@ -122,7 +122,7 @@ class Server:
         """Wait for the report; false once the time is over."""
         left_s = timeout_s
         while left_s > 0:
-            ready = _is_readable([reading, self._caller.fileno()], left_s)
+            ready = readable([reading, self._caller.fileno()], left_s)
             if reading in ready:
                 return True
             if ready:
@@ -137,14 +137,6 @@ class Server:
             message = self._zygote.next_message(_END_PATIENCE_S)
             if message.get("ended") == self._n_started:
                 return message
-
-
-def _is_readable(descriptors: list[int], patience_s: float) -> list[int]:
-    """Those that can be read or have ended, as soon as there is one."""
-    poll = select.poll()
-    for descriptor in descriptors:
-        poll.register(descriptor, select.POLLIN)
-    return [descriptor for descriptor, _ in poll.poll(1000 * patience_s)]
 
 
 def _outcome(

@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import os
 import resource
-import select
 import signal
 import socket
 import sys
@@ -20,6 +19,7 @@ from typing import Any, NoReturn
 
 from quarry.grading.examiner.sitting import Prepared, Sitting, prepared
 from quarry.sandbox.inside.kernel_calls import die_with_parent
+from quarry.sandbox.inside.waiting import readable
 from quarry.sandbox.inside.wire import Channel, ChannelClosedError, FrameError
 
 MOST_SITTINGS = 1000
@@ -80,9 +80,7 @@ class SittingProcess:
 
     def report(self) -> dict[str, Any] | None:
         """What the sitting said; None where it has said nothing so far, or never will."""
-        poll = select.poll()
-        poll.register(self._stream, select.POLLIN)
-        if not poll.poll(0):
+        if not readable([self.fileno()], 0):
             return None
         try:
             report = self._channel.receive()

@@ -23,7 +23,6 @@ import json
 import os
 import random
 import resource
-import select
 import signal
 import socket
 import sys
@@ -32,6 +31,7 @@ from typing import Any
 
 from quarry.sandbox.inside.confinement import Confinement, confinement_of
 from quarry.sandbox.inside.prepared_modules import import_prepared
+from quarry.sandbox.inside.waiting import readable
 
 _MESSAGE_BYTES = 65536
 _CHANNEL = 3
@@ -80,12 +80,9 @@ class Zygote:
 
     def _wait(self) -> bool:
         """Handle what comes next; false once nobody is left to work for."""
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        if self._worker:
-            poll.register(self._worker.pidfd, select.POLLIN)
+        watched = [self._control.fileno(), *([self._worker.pidfd] if self._worker else [])]
         period_s = self._confinement.watch_period_s if self._worker else None
-        ready = {fd for fd, _ in poll.poll(period_s and 1000 * period_s)}
+        ready = readable(watched, period_s)
         if self._worker and self._worker.pidfd in ready:
             self._reap()
         elif self._control.fileno() in ready:

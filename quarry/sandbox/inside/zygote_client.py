@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from quarry.sandbox.inside.waiting import readable
 
 _MESSAGE_BYTES = 65536
 _START_PATIENCE_S = 30.0
@@ -86,7 +87,7 @@ class Zygote:
         Raises:
             ZygoteLostError: it ended, or said nothing in time.
         """
-        if not _is_readable(self.control.fileno(), patience_s):
+        if not readable([self.control.fileno()], patience_s):
             raise ZygoteLostError(f"no message within {patience_s} s{self._last_words()}")
         try:
             raw = self.control.recv(_MESSAGE_BYTES)
@@ -101,7 +102,7 @@ class Zygote:
         self.control.close()
         if self._stderr.closed:
             return
-        if not _is_readable(self._pidfd, _END_PATIENCE_S):
+        if not readable([self._pidfd], _END_PATIENCE_S):
             os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self._pidfd)
@@ -126,12 +127,6 @@ class Zygote:
         self._stderr.seek(0)
         words = self._stderr.read()[-_STDERR_BYTES:].decode(errors="replace").strip()
         return f": {words}" if words else ""
-
-
-def _is_readable(fd: int, patience_s: float | None) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(None if patience_s is None else 1000 * patience_s))
 
 
 def _spawned(
