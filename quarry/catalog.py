@@ -22,6 +22,7 @@ from quarry.catalog_entries import (
     GenerationSpec,
     HealSettings,
     HubDataset,
+    InferenceSettings,
     ModelSpec,
     ScrubSettings,
     Slug,
@@ -29,6 +30,7 @@ from quarry.catalog_entries import (
 )
 from quarry.errors import CatalogError, UnknownNameError
 from quarry.inference.engine import GenerationParameters
+from quarry.inference.engine_settings import EngineName
 from quarry.keys import TrajectoryKey
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "GenerationSpec",
     "HealSettings",
     "HubDataset",
+    "InferenceSettings",
     "ModelSpec",
     "ScrubSettings",
     "Thresholds",
@@ -58,6 +61,7 @@ class Catalog(Entry):
     benchmark_source: BenchmarkSourceSpec
     models: dict[Slug, ModelSpec] = Field(min_length=1)
     benchmarks: dict[Slug, BenchmarkSpec] = Field(min_length=1)
+    inference: InferenceSettings = InferenceSettings()
     generation: GenerationSpec = GenerationSpec()
     capture: CaptureSettings = CaptureSettings()
     thresholds: Thresholds = Thresholds()
@@ -88,6 +92,14 @@ class Catalog(Entry):
         if name not in self.models:
             raise _unknown("model", name, self.models, self.name)
         return self.models[name]
+
+    def engine_of(self, model: str) -> EngineName:
+        """The engine that runs a model.
+
+        Raises:
+            UnknownNameError: there is no such model.
+        """
+        return self.model(model).engine or self.inference.engine
 
     def benchmark(self, task: str) -> BenchmarkSpec:
         """The benchmark of that task.

@@ -19,12 +19,14 @@ from pydantic import (
 
 from quarry.errors import CatalogError, UsageError
 from quarry.inference.engine import CaptureSpec, Scope
+from quarry.inference.engine_settings import EngineName
 from quarry.keys import SLUG
 from quarry.scrub_budget import Budget
 
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Cron = Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
+Device = Annotated[str, StringConstraints(pattern=r"^(cpu|cuda:\d+)$")]
 StopStrings = tuple[Annotated[str, Field(min_length=1)], ...]
 
 
@@ -38,7 +40,8 @@ class ModelSpec(Entry):
     """One model: where its weights come from and how it is prompted.
 
     Exactly one of `hub_id`, `path` and `recipe` is given. `recipe` names a toy model that the
-    platform trains itself.
+    platform trains itself. `engine` overrides that of `inference`; `tensor_parallel` splits the
+    weights over so many GPUs (vLLM only).
     """
 
     hub_id: str | None = None
@@ -48,6 +51,8 @@ class ModelSpec(Entry):
     prompt_style: Literal["raw", "chat"]
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     batch_size: Annotated[int, Field(ge=1)] = 16
+    engine: EngineName | None = None
+    tensor_parallel: Annotated[int, Field(ge=1)] = 1
     description: str = ""
 
     @model_validator(mode="after")
@@ -118,6 +123,35 @@ class GenerationSpec(Entry):
     temperature: Annotated[float, Field(ge=0.0)] = 0.0
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     top_k: Annotated[int, Field(ge=0)] = 0
+
+
+class InferenceSettings(Entry):
+    """Where and how models are run, unless a model says otherwise.
+
+    `devices` is `auto` (the GPUs that this machine has, else the CPU) or a list such as
+    `[cuda:0, cuda:1]` or `[cpu]`; a run takes as many of them as its model needs, for itself alone.
+    `memory_share` is the share of a GPU's memory that vLLM may take; `spool`, an amount such as
+    `4GB`, bounds the hidden states on their way from vLLM to the file. A run that finds its devices
+    taken waits for `wait_minutes`.
+    """
+
+    engine: EngineName = "transformers"
+    devices: Literal["auto"] | tuple[Device, ...] = "auto"
+    memory_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    spool: str = "4GB"
+    wait_minutes: Annotated[float, Field(ge=0.0)] = 60.0
+
+    @field_validator("spool")
+    @classmethod
+    def _is_an_amount(cls, text: str) -> str:
+        if Budget.parse(_budget_text(text)).unit == "%":
+            raise ValueError("expected an amount of bytes such as 4GB")
+        return text
+
+    @property
+    def spool_bytes(self) -> int:
+        """The bound on hidden states under way."""
+        return Budget.parse(self.spool).bytes_of(0)
 
 
 class CaptureSettings(Entry):

@@ -9,6 +9,8 @@
     ├── LeakageError          (ValueError)         an exemplar is also graded
     ├── ModelLoadError        (RuntimeError)       a checkpoint can't be read
     ├── EngineMemoryError     (MemoryError)        out of memory at the smallest batch
+    ├── EngineDiedError       (RuntimeError)       the process that runs a model has ended
+    ├── DeviceBusyError       (TimeoutError)       no device became free in time
     ├── StorageFullError      (OSError)            not enough space for a file
     ├── DiskError             (OSError)            a file or folder can't be read or written
     ├── FileMissingError      (FileNotFoundError)  a published file that should exist does not
@@ -114,6 +116,14 @@ class ModelLoadError(QuarryError, RuntimeError):
 
 class EngineMemoryError(QuarryError, MemoryError):
     """Out of memory at the smallest batch."""
+
+
+class EngineDiedError(QuarryError, RuntimeError):
+    """The process that runs a model has ended, or failed in a way that it can't go on from."""
+
+
+class DeviceBusyError(QuarryError, TimeoutError):
+    """No device became free in time."""
 
 
 class StorageFullError(QuarryError, OSError):

@@ -49,12 +49,16 @@ class AdaptiveBatches:
     Args:
         size: items per batch at the start.
         purpose: what the batches are for, as log and error name it, such as `generation`.
+        remark: takes a sentence about each batch that was halved.
     """
 
-    def __init__(self, size: int, purpose: str) -> None:
+    def __init__(
+        self, size: int, purpose: str, remark: Callable[[str], None] = lambda text: None
+    ) -> None:
         """Start with the full size."""
         self.size = size
         self.purpose = purpose
+        self._remark = remark
 
     def map(
         self, items: Sequence[Item], work: Callable[[Sequence[Item]], list[Result]]
@@ -100,13 +104,12 @@ class AdaptiveBatches:
                 fix="use a device with more memory, a smaller dtype, or fewer new tokens",
             )
         self.size = failed_size // 2
-        logger.warning(
-            "out of memory in %s with a batch of %d (%s); going on with %d",
-            self.purpose,
-            failed_size,
-            reason,
-            self.size,
+        remark = (
+            f"out of memory in {self.purpose} with a batch of {failed_size} ({reason}); "
+            f"going on with {self.size}"
         )
+        logger.warning(remark)
+        self._remark(remark)
 
 
 def pad(

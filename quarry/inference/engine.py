@@ -115,6 +115,50 @@ class Completion:
     hidden_states: npt.NDArray[np.float16] | None = None
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What an engine has done and used since it was opened; differences tell of one piece of work.
+
+    Args:
+        start_s: seconds spent loading the model, all starts together.
+        run_s: seconds in which completions were being made.
+        completions: number of completions made.
+        prompt_tokens: tokens of their prompts, counted once a completion.
+        output_tokens: tokens generated.
+        peak_memory_bytes: most memory in use at any moment: of the devices where there are any,
+            else of the processes that run the model.
+        n_devices: GPUs in use; 0 on a CPU.
+        remarks: sentences about what did not go as asked, such as a batch that was halved.
+    """
+
+    start_s: float = 0.0
+    run_s: float = 0.0
+    completions: int = 0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    peak_memory_bytes: int = 0
+    n_devices: int = 0
+    remarks: tuple[str, ...] = ()
+
+    def since(self, earlier: Usage) -> Usage:
+        """What came after an earlier reading; the peak of memory is of the whole time."""
+        return Usage(
+            start_s=self.start_s - earlier.start_s,
+            run_s=self.run_s - earlier.run_s,
+            completions=self.completions - earlier.completions,
+            prompt_tokens=self.prompt_tokens - earlier.prompt_tokens,
+            output_tokens=self.output_tokens - earlier.output_tokens,
+            peak_memory_bytes=self.peak_memory_bytes,
+            n_devices=self.n_devices,
+            remarks=self.remarks[len(earlier.remarks) :],
+        )
+
+    @property
+    def gpu_hours(self) -> float:
+        """Hours of one GPU, starts included; 0 on a CPU."""
+        return (self.start_s + self.run_s) * self.n_devices / 3600
+
+
 class InferenceEngine(ABC):
     """Generates completions and captures hidden states for one loaded model.
 
@@ -160,6 +204,30 @@ class InferenceEngine(ABC):
                 nothing was generated.
             EngineMemoryError: out of memory with a batch of one.
         """
+
+    @abstractmethod
+    def states(
+        self, sequences: Sequence[Sequence[int]], layers: Sequence[int]
+    ) -> Iterator[npt.NDArray[np.float16]]:
+        """Hidden states of given token ids; nothing is generated.
+
+        Args:
+            sequences: token ids, each of 1 .. `context_length` tokens.
+            layers: decoder blocks as in `CaptureSpec.layers`.
+
+        Yields:
+            `(n_tokens, n_layers, d_model)` float16 for each sequence, in order, all its tokens.
+
+        Raises:
+            UsageError: a layer does not exist, or a sequence is empty or too long.
+            EngineMemoryError: out of memory with a batch of one.
+            IntegrityError: a state is not finite or too large for float16.
+        """
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage:
+        """What was done and used up to now; also of a closed engine."""
 
     @abstractmethod
     def close(self) -> None:

@@ -22,16 +22,20 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from quarry.errors import UsageError
 from quarry.inference.batching import AdaptiveBatches, release_memory
 from quarry.inference.capture import HiddenStateCapture, TokenSpan, decoder_blocks
-from quarry.inference.checkpoint import Checkpoint, read_checkpoint
+from quarry.inference.checkpoint import Checkpoint, read_checkpoint, resolve_device
 from quarry.inference.engine import (
     CaptureSpec,
     Completion,
     GenerationParameters,
     InferenceEngine,
     Prompt,
+    Usage,
 )
 from quarry.inference.generation import Decoder, Generated, Request
+from quarry.inference.memory import peak_memory_bytes
 from quarry.inference.prompt_encoding import PromptEncoder
+from quarry.inference.request_checks import check_layers, checked_length, end_token_ids
+from quarry.inference.usage_meter import UsageMeter
 
 # Sorting by length saves padding; more batches a window save more but delay the first result.
 _BATCHES_PER_WINDOW = 4
@@ -46,9 +50,12 @@ class TransformersEngine(InferenceEngine):
     Args:
         checkpoint: model and tokenizer.
         batch_size: sequences at once; halves itself when memory runs out.
+        meter: counts what is done; may have counted the time that loading took.
     """
 
-    def __init__(self, checkpoint: Checkpoint, batch_size: int = 16) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, batch_size: int = 16, meter: UsageMeter | None = None
+    ) -> None:
         """Find blocks and special tokens once."""
         if batch_size < 1:
             raise UsageError(
@@ -59,6 +66,7 @@ class TransformersEngine(InferenceEngine):
                 fix="correct `batch_size` of the model in the catalog",
             )
         self._source, self._identity = checkpoint.source, checkpoint.identity
+        self._device_type = checkpoint.model.device.type
         self._model: PreTrainedModel | None = checkpoint.model
         self._tokenizer = checkpoint.tokenizer
         self._batch_size = batch_size
@@ -67,14 +75,17 @@ class TransformersEngine(InferenceEngine):
         self._d_model = int(config.hidden_size)
         self._context_length = int(config.max_position_embeddings)
         self._prompts = PromptEncoder(checkpoint.tokenizer, checkpoint.source, self._context_length)
-        end_ids = _end_ids(checkpoint)
+        end_ids = end_token_ids(
+            checkpoint.tokenizer, checkpoint.model.config, checkpoint.model.generation_config
+        )
         pad_id = min(end_ids, default=0)
         self._decoder = Decoder(checkpoint.model, checkpoint.tokenizer, end_ids, pad_id)
         self._capture = HiddenStateCapture(
             checkpoint.model, decoder_blocks(checkpoint.model), pad_id
         )
-        self._generation_batches = AdaptiveBatches(batch_size, "generation")
-        self._capture_batches = AdaptiveBatches(batch_size, "capture")
+        self._meter = meter or UsageMeter(n_devices=int(self._model.device.type == "cuda"))
+        self._generation_batches = AdaptiveBatches(batch_size, "generation", self._meter.remark)
+        self._capture_batches = AdaptiveBatches(batch_size, "capture", self._meter.remark)
 
     @classmethod
     def load(
@@ -100,8 +111,10 @@ class TransformersEngine(InferenceEngine):
             ModelLoadError: it is missing, damaged, incomplete or no causal language model.
             EngineMemoryError: the weights do not fit the device.
         """
-        checkpoint = read_checkpoint(source, revision=revision, dtype=dtype, device=device)
-        return cls(checkpoint, batch_size)
+        meter = UsageMeter(n_devices=int(resolve_device(device).type == "cuda"))
+        with meter.starting():
+            checkpoint = read_checkpoint(source, revision=revision, dtype=dtype, device=device)
+        return cls(checkpoint, batch_size, meter)
 
     @property
     def model(self) -> PreTrainedModel:
@@ -183,7 +196,33 @@ class TransformersEngine(InferenceEngine):
             requests += [
                 Request(index, k, prompt.sample_id, text, ids) for k in range(parameters.n)
             ]
-        return self._completions(requests, parameters, capture)
+        return self._meter.counted(self._completions(requests, parameters, capture))
+
+    def states(
+        self, sequences: Sequence[Sequence[int]], layers: Sequence[int]
+    ) -> Iterator[npt.NDArray[np.float16]]:
+        """Hidden states of given token ids, `(n_tokens, n_layers, d_model)` float16 each.
+
+        Raises:
+            UsageError: a layer does not exist, or a sequence is empty or too long.
+            EngineMemoryError: out of memory with a batch of one.
+            IntegrityError: a state is not finite or too large for float16.
+        """
+        _ = self.model  # says so if the engine is closed
+        self._check_layers(CaptureSpec(tuple(layers)))
+        spans = [
+            TokenSpan(f"sequence {number}", checked_length(ids, self._context_length), 0, len(ids))
+            for number, ids in enumerate(sequences)
+        ]
+        return self._capture_batches.map(
+            spans, lambda batch: self._capture.states(batch, tuple(layers))
+        )
+
+    @property
+    def usage(self) -> Usage:
+        """What was done and used up to now."""
+        self._meter.memory(peak_memory_bytes(self._device_type))
+        return self._meter.reading()
 
     def close(self) -> None:
         """Free the model's memory; a second call does nothing."""
@@ -195,15 +234,8 @@ class TransformersEngine(InferenceEngine):
 
     def _check_layers(self, capture: CaptureSpec | None) -> None:
         """Refuse layers that the model does not have."""
-        beyond = [x for x in capture.layers if not 0 <= x < self._n_layers] if capture else []
-        if beyond:
-            raise UsageError(
-                "A layer to capture does not exist",
-                where="capture.layers",
-                expected=f"layers 0 .. {self._n_layers - 1}",
-                got=str(beyond),
-                fix="correct capture.layers in the catalog",
-            )
+        if capture is not None:
+            check_layers(capture.layers, self._n_layers)
 
     def _completions(
         self,
@@ -235,19 +267,6 @@ class TransformersEngine(InferenceEngine):
         return sorted(
             rows, key=lambda row: (row.request.prompt_index, row.request.completion_index)
         )
-
-
-def _end_ids(checkpoint: Checkpoint) -> frozenset[int]:
-    """Every token that ends a completion: chat models often have two."""
-    configured: Any = [
-        checkpoint.tokenizer.eos_token_id,
-        checkpoint.model.config.get_text_config().eos_token_id,
-        getattr(checkpoint.model.generation_config, "eos_token_id", None),
-    ]
-    ids: set[int] = set()
-    for entry in configured:
-        ids.update([entry] if isinstance(entry, int) else entry or [])
-    return frozenset(ids)
 
 
 def _span(row: Generated, capture: CaptureSpec) -> TokenSpan:

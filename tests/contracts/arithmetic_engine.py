@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from quarry.benchmarks.benchmark_set import BenchmarkSet
 from quarry.catalog import Catalog
@@ -17,6 +18,7 @@ from quarry.inference.engine import (
     GenerationParameters,
     InferenceEngine,
     Prompt,
+    Usage,
 )
 from quarry.keys import TrajectoryKey
 from quarry.samples import Sample
@@ -84,6 +86,17 @@ class ArithmeticEngine(InferenceEngine):
             text = f"#### {output[0]}"
             states = causal_states(both, header)
             yield Completion(index, 0, prompt.text, tokens, output, text, "stop", states)
+
+    def states(
+        self, sequences: Sequence[Sequence[int]], layers: Sequence[int]
+    ) -> Iterator[npt.NDArray[np.float16]]:
+        header = make_header(layers=tuple(layers), d_model=D_MODEL)
+        for sequence in sequences:
+            yield causal_states(np.asarray(sequence, dtype=np.int32), header)
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(completions=len(self.ran))
 
     def close(self) -> None:
         """Nothing is held."""

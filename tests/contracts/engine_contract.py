@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from quarry.errors import PromptTooLongError
+from quarry.errors import PromptTooLongError, UsageError
 from quarry.inference.engine import (
     CaptureSpec,
     Completion,
@@ -20,47 +20,15 @@ from quarry.inference.engine import (
     Prompt,
     Scope,
 )
+from tests.contracts.engine_cases import (
+    BATCH_SIZES,
+    GREEDY,
+    PROMPTS,
+    SAMPLED,
+    reference_states,
+    same_completions,
+)
 from tests.contracts.tiny_models import CONTEXT_LENGTH, SLIDING_WINDOW, write_tiny_checkpoint
-
-GREEDY = GenerationParameters(max_new_tokens=16)
-SAMPLED = GenerationParameters(max_new_tokens=12, temperature=1.0, top_p=0.9, top_k=50, n=3, seed=7)
-BATCH_SIZES = (1, 3, 16)
-
-# Lengths from one token to several sliding windows, in no order.
-PROMPTS = [
-    Prompt("toy/0", "Question: How many apples does Tom have now?\nAnswer:"),
-    Prompt("toy/1", "Answer"),
-    Prompt("toy/2", "Tom has 12 apples and buys 7 more. " * 4),
-    Prompt("toy/3", "def add(a: int, b: int) -> int:\n", is_chat=True),
-    Prompt("toy/4", "naïve 東京 Größe\n\n\tKim"),
-    Prompt("toy/5", "x"),
-    Prompt("toy/6", "Kim is a cat.\n" * 8, is_chat=True),
-]
-
-
-def reference_states(model_dir: Path, token_ids: Sequence[int]) -> np.ndarray:
-    """Block outputs `(n_tokens, n_layers, d_model)` float32 of one sequence alone, by plain means.
-
-    Transformers norms the last block's output, so that one comes from the final norm's input.
-    """
-    model = AutoModelForCausalLM.from_pretrained(model_dir, dtype=torch.float32).eval()
-    norm_inputs: list[torch.Tensor] = []
-    names = ("norm", "ln_f", "final_layer_norm")
-    norm = next(
-        getattr(model.base_model, name) for name in names if hasattr(model.base_model, name)
-    )
-    norm.register_forward_pre_hook(lambda _, inputs: norm_inputs.append(inputs[0]))
-    with torch.no_grad():
-        outputs = model(torch.tensor([list(token_ids)]), output_hidden_states=True)
-    states = [*outputs.hidden_states[1:-1], norm_inputs[0]]
-    return torch.stack(states, dim=2)[0].numpy()
-
-
-def same_completions(left: Sequence[Completion], right: Sequence[Completion]) -> bool:
-    """Whether tokens, texts and reasons agree."""
-    return [(c.output_token_ids.tolist(), c.text, c.finish_reason) for c in left] == [
-        (c.output_token_ids.tolist(), c.text, c.finish_reason) for c in right
-    ]
 
 
 class EngineContract:
@@ -281,6 +249,46 @@ class EngineContract:
                 best = model(torch.tensor([ids])).logits[0].argmax(dim=-1).tolist()
             n_prompt = len(completion.prompt_token_ids)
             assert completion.output_token_ids.tolist() == best[n_prompt - 1 : -1]
+
+    def test_states_of_given_tokens_are_those_that_were_captured(
+        self, engine: InferenceEngine
+    ) -> None:
+        completions = list(engine.run(PROMPTS, GREEDY, CaptureSpec((0, 2))))
+        sequences = [[*c.prompt_token_ids.tolist(), *c.output_token_ids] for c in completions]
+        again = list(engine.states(sequences, (0, 2)))
+        assert len(again) == len(completions)
+        for completion, states in zip(completions, again, strict=True):
+            assert completion.hidden_states is not None
+            assert states.dtype == np.float16
+            assert states.shape == completion.hidden_states.shape
+            np.testing.assert_allclose(
+                states.astype(np.float32),
+                completion.hidden_states.astype(np.float32),
+                rtol=self.tolerance,
+                atol=self.tolerance,
+            )
+
+    def test_a_sequence_as_long_as_the_context_has_states_and_a_longer_one_is_refused(
+        self, engine: InferenceEngine
+    ) -> None:
+        (states,) = engine.states([[5] * CONTEXT_LENGTH], (1,))
+        assert states.shape == (CONTEXT_LENGTH, 1, engine.d_model)
+        for tokens in ([], [5] * (CONTEXT_LENGTH + 1)):
+            with pytest.raises(UsageError, match="sequence"):
+                list(engine.states([tokens], (1,)))
+        with pytest.raises(UsageError, match="layer"):
+            list(engine.states([[5]], (3,)))
+
+    def test_what_was_done_is_counted(self, engine: InferenceEngine) -> None:
+        before = engine.usage
+        completions = list(engine.run(PROMPTS, SAMPLED))
+        done = engine.usage.since(before)
+        assert done.completions == len(completions) == len(PROMPTS) * SAMPLED.n
+        assert done.prompt_tokens == sum(len(c.prompt_token_ids) for c in completions)
+        assert done.output_tokens == sum(len(c.output_token_ids) for c in completions)
+        assert done.run_s > 0
+        assert done.peak_memory_bytes > 1 << 20
+        assert done.remarks == ()
 
     def test_closing_twice_is_allowed(self, model_dir: Path) -> None:
         engine = self.make_engine(model_dir, 1)

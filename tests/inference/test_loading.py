@@ -17,6 +17,7 @@ from quarry.catalog import ModelSpec
 from quarry.errors import ModelLoadError
 from quarry.inference.cpu_threads import let_threads_sleep
 from quarry.inference.engine import GenerationParameters, Prompt
+from quarry.inference.engine_settings import EngineSettings
 from quarry.inference.loading import open_engine
 from quarry.inference.transformers_engine import TransformersEngine
 from tests.contracts.tiny_models import write_tiny_checkpoint
@@ -124,15 +125,15 @@ def test_the_dtype_is_the_one_asked_for_and_float32_by_default_on_a_cpu(
 
 def test_a_catalog_entry_opens_its_path_with_its_batch_size(checkpoint: Path) -> None:
     spec = ModelSpec(path=checkpoint, prompt_style="raw", batch_size=5)
-    with open_engine("tiny", spec, None, device="cpu") as engine:
+    with open_engine("tiny", spec, None, EngineSettings(devices=("cpu",))) as engine:
         assert engine.describe()["batch_size"] == 5
-    with open_engine("tiny", spec, None, device="cpu", batch_size=2) as engine:
+    with open_engine("tiny", spec, None, EngineSettings(devices=("cpu",), batch_size=2)) as engine:
         assert engine.describe()["batch_size"] == 2
 
 
 def test_a_recipe_opens_the_checkpoint_that_the_platform_trained(checkpoint: Path) -> None:
     spec = ModelSpec(recipe="base", prompt_style="raw")
-    with open_engine("demo", spec, checkpoint, device="cpu") as engine:
+    with open_engine("demo", spec, checkpoint, EngineSettings(devices=("cpu",))) as engine:
         assert engine.n_layers == 3
     with pytest.raises(ModelLoadError, match="materialise `model_checkpoints` for demo"):
         open_engine("demo", spec, None)
@@ -152,9 +153,10 @@ def test_a_sharded_checkpoint_with_a_lost_shard_is_refused(checkpoint: Path) -> 
 def test_a_hub_that_can_not_be_reached_is_said_with_what_to_do(tmp_path: Path) -> None:
     program = (
         "from quarry.catalog import ModelSpec; from quarry.inference.loading import open_engine;"
+        "from quarry.inference.engine_settings import EngineSettings;"
         "from quarry.errors import ModelLoadError\n"
         "spec = ModelSpec(hub_id='allenai/Olmo-3-1025-7B', revision='main', prompt_style='raw')\n"
-        "try: open_engine('olmo3_base', spec, None, device='cpu')\n"
+        "try: open_engine('olmo3_base', spec, None, EngineSettings(devices=('cpu',)))\n"
         "except ModelLoadError as error: print(error)"
     )
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}

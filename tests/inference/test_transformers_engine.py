@@ -16,13 +16,13 @@ from quarry.errors import EngineMemoryError, IntegrityError, ModelLoadError, Usa
 from quarry.inference.capture import decoder_blocks
 from quarry.inference.engine import CaptureSpec, GenerationParameters, Prompt
 from quarry.inference.transformers_engine import TransformersEngine
-from tests.contracts.engine_contract import (
+from tests.contracts.engine_cases import (
     GREEDY,
     PROMPTS,
-    EngineContract,
     reference_states,
     same_completions,
 )
+from tests.contracts.engine_contract import EngineContract
 from tests.contracts.tiny_models import write_tiny_checkpoint
 
 ARCHITECTURES = ("olmo3", "llama", "qwen2", "qwen3", "gpt_neox", "gpt2")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from quarry.benchmarks.benchmark_set import BenchmarkSet
 from quarry.catalog import Catalog
@@ -23,6 +24,7 @@ from quarry.inference.engine import (
     GenerationParameters,
     InferenceEngine,
     Prompt,
+    Usage,
 )
 from quarry.keys import TrajectoryKey
 from quarry.samples import Sample
@@ -101,6 +103,20 @@ class TinyEngine(InferenceEngine):
                 finish_reason="stop",
                 hidden_states=rng.standard_normal(shape, dtype=np.float32).astype(np.float16),
             )
+
+    def states(
+        self, sequences: Sequence[Sequence[int]], layers: Sequence[int]
+    ) -> Iterator[npt.NDArray[np.float16]]:
+        """Random states that follow from the version and the tokens."""
+        for tokens in sequences:
+            rng = np.random.default_rng([self._version, *tokens])
+            shape = (len(tokens), len(layers), D_MODEL)
+            yield rng.standard_normal(shape, dtype=np.float32).astype(np.float16)
+
+    @property
+    def usage(self) -> Usage:
+        """Nothing is counted."""
+        return Usage()
 
     def close(self) -> None:
         """Close the file of calls, once."""

@@ -1,0 +1,1 @@
+"""`VllmEngine`: the inference contract on top of vLLM."""
