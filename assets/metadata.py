@@ -8,9 +8,11 @@ import dagster as dg
 import pandas as pd
 
 from quarry.catalog import Thresholds
+from quarry.costs.facts import usage_facts
 from quarry.evidence import parsed
 from quarry.grading.label_checks import balance_facts
 from quarry.grading.verdict import Verdict
+from quarry.inference.engine import Usage
 from quarry.keys import TrajectoryKey
 from quarry.trajectory.labelled_view import StagedView
 from quarry.trajectory.staging import StagedFile
@@ -23,7 +25,7 @@ SAMPLES_COLLECTED = "samples_collected"
 def trajectory_metadata(
     key: TrajectoryKey, staged: StagedFile, max_new_tokens: int
 ) -> dict[str, Any]:
-    """Sizes, lengths and norms of a file, with a histogram and a norm plot."""
+    """Sizes, lengths, norms and costs of a file, with a histogram and a norm plot."""
     from quarry.plots.activation_norms import activation_norms
     from quarry.plots.canvas import as_markdown
     from quarry.plots.length_histogram import length_histogram
@@ -39,6 +41,7 @@ def trajectory_metadata(
     return {
         SAMPLES_COLLECTED: staged.manifest.n_samples - staged.n_kept,
         "samples_kept": staged.n_kept,
+        **_usage(staged.usage),
         "tokens": summary.n_tokens,
         "mean_prompt_tokens": float(summary.prompt_lengths.mean()),
         "mean_output_tokens": float(summary.output_lengths.mean()),
@@ -87,6 +90,14 @@ def table_metadata(path: Path, table: pd.DataFrame) -> dict[str, Any]:
         "size_bytes": path.stat().st_size,
         "dagster/row_count": len(table),
     }
+
+
+def _usage(usage: Usage | None) -> dict[str, Any]:
+    """What the engine did, and what did not go as asked."""
+    if usage is None:
+        return {}
+    remarks = dg.MetadataValue.md("".join(f"- {remark}\n" for remark in usage.remarks))
+    return {**usage_facts(usage), **({"engine_remarks": remarks} if usage.remarks else {})}
 
 
 def _how_graded(labels: pd.DataFrame) -> dict[str, Any]:

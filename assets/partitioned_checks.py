@@ -72,8 +72,9 @@ def run_checks(
     asset: str,
     checks: Sequence[CheckIdentity],
     examine: Callable[[str], CheckReport],
+    order: Callable[[str], tuple[str, ...]] = lambda partition: (partition,),
 ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
-    """Examine the run's partition, or every materialised one when the run has none.
+    """Examine the run's partition, or every materialised one when the run has none, in `order`.
 
     The UI's button "Execute all" launches a run without a partition. Such a run writes a verdict
     for each partition, failures last, and one for the run itself that rolls them up.
@@ -88,11 +89,11 @@ def run_checks(
     targets = _latest_materializations(context.instance, asset)
     failed: dict[str, list[str]] = {check.name: [] for check in wanted}
     failures: list[dg.AssetCheckEvaluation] = []
-    for done, (partition, target) in enumerate(sorted(targets.items()), start=1):
+    for done, partition in enumerate(sorted(targets, key=order), start=1):
         report = _examined(examine, partition, wanted)
         for check in wanted:
             verdict = _verdict(check, report)
-            evaluation = verdict.as_evaluation(asset, partition, target)
+            evaluation = verdict.as_evaluation(asset, partition, targets[partition])
             if verdict.passed:
                 yield evaluation
             else:

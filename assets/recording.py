@@ -22,12 +22,14 @@ from dagster._core.definitions.data_version import (
     get_input_event_pointer_tag,
 )
 from dagster._core.definitions.partitions.utils import get_tags_from_multi_partition_key
+from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 
 from assets.specs import (
     BENCHMARK_SAMPLES,
     CORRECTNESS_LABELS,
     LABEL_CHANGES,
     LABELLED_TRAJECTORIES,
+    MODEL_CHECKPOINTS,
     REMOTE_LABELS,
     TRAJECTORIES,
     AssetIdentity,
@@ -35,6 +37,7 @@ from assets.specs import (
 from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey
 
 UPSTREAM = {
+    TRAJECTORIES.name: (BENCHMARK_SAMPLES.name, MODEL_CHECKPOINTS.name),
     CORRECTNESS_LABELS.name: (TRAJECTORIES.name, BENCHMARK_SAMPLES.name),
     LABELLED_TRAJECTORIES.name: (TRAJECTORIES.name, CORRECTNESS_LABELS.name),
     LABEL_CHANGES.name: (TRAJECTORIES.name, CORRECTNESS_LABELS.name),
@@ -91,6 +94,19 @@ class CellRecord:
             },
         )
 
+    def announce(self, instance: dg.DagsterInstance, run: dg.DagsterRun, step_key: str) -> None:
+        """Say that a run makes the cell, as the asset's own run says when it is launched.
+
+        The UI shows the cell in progress, and failed if the run fails without having recorded it.
+        """
+        planned = AssetMaterializationPlannedData(
+            dg.AssetKey(self.identity.name), partition=self.key.partition
+        )
+        event = DagsterEvent.build_asset_materialization_planned_event(
+            run.job_name, step_key, planned
+        )
+        instance.report_dagster_event(event, run_id=run.run_id)
+
     def _versions(self, instance: dg.DagsterInstance) -> dict[str, str]:
         """The tags that decide whether it is stale."""
         return {
@@ -104,13 +120,16 @@ class CellRecord:
 
     def _latest(self, instance: dg.DagsterInstance, asset: str) -> tuple[str, str]:
         """Data version and event of what lies upstream, as Dagster's own steps write them."""
-        is_cell = asset != BENCHMARK_SAMPLES.name
         record = instance.get_latest_data_version_record(
-            dg.AssetKey(asset),
-            partition_key=self.key.partition if is_cell else self.key.benchmark,
+            dg.AssetKey(asset), partition_key=self._partition_of(asset)
         )
         if record is None:
             return DEFAULT_DATA_VERSION.value, NULL_EVENT_POINTER
         version = extract_data_version_from_entry(record.event_log_entry) or DEFAULT_DATA_VERSION
         # of partitions, a step writes the digest of all versions that it read: here, of one
         return sha256(version.value.encode()).hexdigest(), str(record.storage_id)
+
+    def _partition_of(self, asset: str) -> str:
+        """The partition of an asset upstream that the cell is made from."""
+        alone = {BENCHMARK_SAMPLES.name: self.key.benchmark, MODEL_CHECKPOINTS.name: self.key.model}
+        return alone.get(asset, self.key.partition)

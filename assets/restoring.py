@@ -10,12 +10,12 @@ from pathlib import Path
 import dagster as dg
 
 from assets.heal_outcome import record_moved, recorded_outcome
-from assets.partitioned_checks import CheckReport, verdicts_of_partition
+from assets.partitioned_checks import verdicts_of_partition
 from assets.partitions import Grid, cell_of
 from assets.remote_checks import REMOTE_CHECKS, examined_copy
 from assets.remote_metadata import restoration_metadata
 from assets.specs import REMOTE_TRAJECTORIES, TRAJECTORIES
-from assets.trajectory_checks import INTEGRITY_CHECKS, SHOWN_FACTS
+from assets.trajectory_checks import INTEGRITY_CHECKS, check_report
 from quarry.collection import expected_file
 from quarry.data_directory import DataDirectory
 from quarry.errors import QuarryError
@@ -58,7 +58,11 @@ def build_restore_job(grid: Grid) -> dg.JobDefinition:
         record_moved(context, "restore_trajectory", restored.bytes_fetched)
         yield _materialization(context.instance, key, restored)
         yield from verdicts_of_partition(
-            context.instance, TRAJECTORIES.name, INTEGRITY_CHECKS, key.partition, _report(restored)
+            context.instance,
+            TRAJECTORIES.name,
+            INTEGRITY_CHECKS,
+            key.partition,
+            check_report(restored.report),
         )
         yield from _verdict_on_copy(context, directory, store, key.partition)
         yield dg.Output(None)
@@ -134,10 +138,3 @@ def _provenance(instance: dg.DagsterInstance, key: TrajectoryKey, version: str) 
         if version and tags.get(DATA_VERSION_TAG) == version:
             return {name: text for name, text in tags.items() if name.startswith("dagster/")}
     return {}
-
-
-def _report(restored: Restoration) -> CheckReport:
-    """The verification of a restored file, for its checks."""
-    report = restored.report
-    facts = {name: report.facts[name] for name in SHOWN_FACTS if name in report.facts}
-    return CheckReport(report.findings, facts, report.checks_run)

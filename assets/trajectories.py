@@ -1,19 +1,24 @@
 """Trajectories: the hidden states and outputs of one model on one benchmark."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 import pandas as pd
 
-from assets.heal_outcome import PURPOSE
+from assets.heal_outcome import PURPOSE, record_spent
 from assets.metadata import trajectory_metadata
 from assets.partitions import Grid, cell_of
 from assets.specs import MODEL_CHECKPOINTS, TRAJECTORIES
 from quarry.benchmarks.benchmark_set import from_frame
+from quarry.catalog import Catalog
 from quarry.collection import collect, expected_file
+from quarry.data_directory import DataDirectory
 from quarry.errors import FileMissingError, IntegrityError
 from quarry.healing.salvaging import salvage_first
+from quarry.inference.engine import InferenceEngine
+from quarry.inference.leased_engine import lease_facts
 from quarry.keys import TrajectoryKey
 from quarry.storage.fallback import bring_back
 from quarry.trajectory.published import PublishedFile, require_published
@@ -24,6 +29,8 @@ from resources.engines import EngineResource
 from resources.failures import permanent_failures
 from resources.files import FilesResource
 from resources.store import ObjectStoreResource
+
+AnyFile = TypeVar("AnyFile", StagedFile, PublishedFile)
 
 PURPOSE_TAG, AUTOMATION = "quarry/purpose", "automation"
 """The tag of runs that automation asked for."""
@@ -60,23 +67,52 @@ def build_trajectories(grid: Grid) -> dg.AssetsDefinition:
         path, expected = directory.trajectory(key), expected_file(entries, key)
         with permanent_failures():
             if config.verify_only or _came_back(context, key, path, store):
-                return _output(require_published(path, expected), {})
+                return output_of(require_published(path, expected), {})
             if (made := _made_meanwhile(context, path, expected)) is not None:
-                return _output(made, {})
+                return output_of(made, {})
             salvage_first(path, key, directory.root, context.log.info, expected=expected)
             with engines.open(entries, key.model, directory) as engine:
-                staged = collect(
-                    key,
-                    entries,
-                    from_frame(benchmark_samples),
-                    engine,
-                    directory.root,
-                    log=context.log.info,
+                output = collected_output(
+                    key, entries, benchmark_samples, engine, directory, context.log.info
                 )
-            limit = entries.generation_of(key.model, key.task).max_new_tokens
-            return _output(staged, trajectory_metadata(key, staged, limit))
+            record_spent(context, output.value.usage)
+            return output
 
     return trajectories
+
+
+def collected_output(
+    key: TrajectoryKey,
+    entries: Catalog,
+    samples: pd.DataFrame,
+    engine: InferenceEngine,
+    directory: DataDirectory,
+    log: Callable[[str], None],
+) -> dg.Output[StagedFile]:
+    """Collect a cell whose damaged file, if there was one, was salvaged before.
+
+    Raises:
+        QuarryError: see `collect`.
+    """
+    staged = collect(key, entries, from_frame(samples), engine, directory.root, log=log)
+    limit = entries.generation_of(key.model, key.task).max_new_tokens
+    return output_of(staged, trajectory_metadata(key, staged, limit) | lease_facts(engine))
+
+
+def output_of(file: AnyFile, metadata: dict[str, Any]) -> dg.Output[AnyFile]:
+    """A file with its data version: the digest of its content, whatever its container."""
+    version = dg.DataVersion(file.manifest.content_digest)
+    return dg.Output(file, data_version=version, metadata=metadata)
+
+
+def whole_file(path: Path, expected: Expected) -> PublishedFile | None:
+    """The published file if it is there and verifies fully."""
+    if not path.exists():
+        return None
+    try:
+        return require_published(path, expected)
+    except (IntegrityError, FileMissingError):
+        return None
 
 
 def _came_back(
@@ -99,17 +135,8 @@ def _made_meanwhile(
 
     A run may wait for the GPU for days after it was asked for, while the cell is restored.
     """
-    if context.run.tags.get(PURPOSE_TAG) not in UNASKED or not path.exists():
+    if context.run.tags.get(PURPOSE_TAG) not in UNASKED:
         return None
-    try:
-        made = require_published(path, expected)
-    except (IntegrityError, FileMissingError):
-        return None
-    context.log.info("%s is whole by now: nothing is collected", path.name)
+    if (made := whole_file(path, expected)) is not None:
+        context.log.info("%s is whole by now: nothing is collected", path.name)
     return made
-
-
-def _output(file: StagedFile | PublishedFile, metadata: dict[str, Any]) -> dg.Output:
-    """A file with its data version: the digest of its content, whatever its container."""
-    version = dg.DataVersion(file.manifest.content_digest)
-    return dg.Output(file, data_version=version, metadata=metadata)

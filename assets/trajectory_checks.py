@@ -14,6 +14,7 @@ from assets.partitions import Grid
 from assets.specs import TRAJECTORIES
 from quarry.collection import expected_file
 from quarry.keys import TrajectoryKey
+from quarry.trajectory.report import Report
 from quarry.trajectory.verification import verify
 from resources.catalog import CatalogResource
 from resources.files import FilesResource
@@ -80,13 +81,17 @@ def _trajectory_integrity(grid: Grid) -> dg.AssetChecksDefinition:
         def examine(partition: str) -> CheckReport:
             key = TrajectoryKey.from_partition(partition)
             expected = expected_file(entries, key)
-            report = verify(directory.trajectory(key), level="full", expected=expected)
-            facts = {name: report.facts[name] for name in SHOWN_FACTS if name in report.facts}
-            return CheckReport(report.findings, facts, report.checks_run)
+            return check_report(verify(directory.trajectory(key), level="full", expected=expected))
 
         yield from run_checks(context, TRAJECTORIES.name, INTEGRITY_CHECKS, examine)
 
     return trajectory_integrity
+
+
+def check_report(report: Report) -> CheckReport:
+    """The verification of a file, for its checks."""
+    facts = {name: report.facts[name] for name in SHOWN_FACTS if name in report.facts}
+    return CheckReport(report.findings, facts, report.checks_run)
 
 
 def _all_partitions_intact(grid: Grid) -> dg.AssetChecksDefinition:

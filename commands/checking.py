@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from commands.output import JsonOption, console, print_audit, show
 from commands.platform import Platform
 
 
-def check(as_json: JsonOption = False) -> None:
-    """Verify every collected cell, mark the damaged ones as failed, print the audit."""
+def check(
+    semantic: Annotated[
+        bool, typer.Option("--semantic", help="Run rows through their models again, too.")
+    ] = False,
+    rows: Annotated[int, typer.Option(min=0, help="Rows of each file; 0 for all.")] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify every collected cell, mark the damaged ones as failed, print the audit.
+
+    With --semantic, rows of each file are compared with what its model gives now.
+    """
     platform = Platform()
     cells = [cell for cell in platform.cells if cell in platform.launcher.collected()]
     failed = show(platform.launcher.verify(cells), "Verifying", len(cells))
     marked = platform.launcher.mark_damaged()
     platform.launcher.roll_up()
+    is_wrong = semantic and bool(cells) and not _agree(platform, rows)
     print_audit(platform, as_json)
     if marked:
         console.print(
             f"{len(marked)} cells marked failed; `quarry backfill --failed` restores them"
         )
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if failed or is_wrong else 0)
+
+
+def _agree(platform: Platform, rows: int) -> bool:
+    """Whether the hidden states of every cell are those of its model."""
+    outcome = platform.launcher.semantics(rows=rows)
+    if outcome.reason:
+        console.print(f"semantic: {outcome.reason}", markup=False)
+    return outcome.is_success and not outcome.reason

@@ -38,10 +38,9 @@ def backfill(
     platform = Platform()
     wanted = _wanted(platform, missing, failed, corrupt)
     wanted = wanted[:most] if most else wanted
-    hours = len(wanted) * platform.catalog.effort.collect_gpu_hours
-    console.print(
-        f"{len(wanted)} of {len(platform.cells)} cells to collect, about {hours:g} GPU hours"
-    )
+    console.print(f"{len(wanted)} of {len(platform.cells)} cells to collect")
+    if wanted:
+        console.print(f"About {_cost(platform, [cell for cell, _ in wanted])}")
     for partition, reason in wanted:
         console.print(f"  {partition:<32} {reason}", markup=False, soft_wrap=True)
     if dry_run or not wanted:
@@ -54,6 +53,18 @@ def backfill(
     platform.launcher.roll_up()
     print_audit(platform, as_json)
     raise typer.Exit(1 if bad else 0)
+
+
+def _cost(platform: Platform, cells: list[str]) -> str:
+    """What collecting cells will probably cost, and what that is told from."""
+    from quarry.costs.grid import GridCosts
+    from quarry.costs.total import total_of
+    from quarry.keys import TrajectoryKey
+
+    costs = GridCosts(platform.catalog, platform.deployment.data_dir)
+    estimates = [costs.of(TrajectoryKey.from_partition(cell)) for cell in cells]
+    total = total_of(estimates, platform.catalog.effort.gpu_hour_price)
+    return f"{total.text} ({total.basis}). {costs.remark}".rstrip()
 
 
 def collect_missing(platform: Platform) -> bool:

@@ -6,6 +6,7 @@ neither into a permanent failure that names key and path.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +36,41 @@ class PartitionedFileIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Publish the output of a partition."""
-        path = self._path(context.asset_key, context.asset_partition_key)
-        path.parent.mkdir(parents=True, exist_ok=True)
         with permanent_failures():
-            metadata = self.write(path, obj)
-        context.add_output_metadata({"path": dg.MetadataValue.path(str(path)), **metadata})
+            metadata = self.publish(
+                context.asset_key.to_user_string(), context.asset_partition_key, obj
+            )
+        context.add_output_metadata(metadata)
+
+    def publish(self, asset: str, partition: str, value: Any) -> dict[str, Any]:
+        """Publish the value of a partition, for a step that does so for several of them.
+
+        Returns:
+            Metadata for the asset page.
+
+        Raises:
+            QuarryError: the value does not verify, or can't be written.
+        """
+        path = self._directory.path_of(asset, partition)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        metadata = self.write(path, value)
+        return {"path": dg.MetadataValue.path(str(path)), **metadata}
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The value of the one upstream partition, or a dict of them by partition key."""
-        keys = list(context.asset_partition_keys)
+        keys, asset = list(context.asset_partition_keys), context.asset_key.to_user_string()
         with permanent_failures():
-            values = {key: self._load(context, key) for key in keys}
+            values = {key: self.load(asset, key, context.log.info) for key in keys}
         return values[keys[0]] if len(keys) == 1 else values
 
-    def _load(self, context: dg.InputContext, partition: str) -> Any:
-        """The value of one partition, whose file may have to be fetched first."""
-        asset = context.asset_key.to_user_string()
-        path = self._path(context.asset_key, partition)
-        if not path.exists() and not self._brought_back(context, path, partition):
+    def load(self, asset: str, partition: str, log: Callable[[str], None]) -> Any:
+        """The value of one partition, whose file may have to be fetched first.
+
+        Raises:
+            FileMissingError: it is neither here nor in an object store.
+        """
+        path = self._directory.path_of(asset, partition)
+        if not path.exists() and not self._brought_back(asset, partition, log):
             raise FileMissingError(
                 f"A partition of {asset} has no file",
                 where=str(path),
@@ -62,18 +80,14 @@ class PartitionedFileIOManager(dg.ConfigurableIOManager):
             )
         return self.read(path)
 
-    def _brought_back(self, context: dg.InputContext, path: Path, partition: str) -> bool:
+    def _brought_back(self, asset: str, partition: str, log: Callable[[str], None]) -> bool:
         """Fetch a missing file from the object store; whether it is here now."""
         if not self.store.is_configured:
             return False
-        name = self._directory.object_name(context.asset_key.to_user_string(), partition)
-        context.log.info("%s is missing here: asking the object store for %s", path, name)
-        return bring_back(
-            path, name, self.store.open(), progress=TransferLog(context.log.info, "download")
-        )
-
-    def _path(self, asset_key: dg.AssetKey, partition: str) -> Path:
-        return self._directory.path_of(asset_key.to_user_string(), partition)
+        path = self._directory.path_of(asset, partition)
+        name = self._directory.object_name(asset, partition)
+        log(f"{path} is missing here: asking the object store for {name}")
+        return bring_back(path, name, self.store.open(), progress=TransferLog(log, "download"))
 
     @property
     def _directory(self) -> DataDirectory:

@@ -209,10 +209,15 @@ class Thresholds(Entry):
 
 
 class Effort(Entry):
-    """What an action on one cell costs, for the recollection plan."""
+    """What an action on one cell costs, for the recollection plan and for healing.
+
+    `collect_gpu_hours` is for cells of which earlier runs tell nothing. With `gpu_hour_price`, in
+    dollars, plans show what GPU hours cost.
+    """
 
     collect_gpu_hours: Annotated[float, Field(ge=0.0)] = 1.5
     relabel_cpu_hours: Annotated[float, Field(ge=0.0)] = 0.25
+    gpu_hour_price: Annotated[float, Field(ge=0.0)] | None = None
 
 
 class ScrubSettings(Entry):

@@ -5,13 +5,17 @@ Orchestration only; prompts, engines and files have modules of their own. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quarry.costs.log import CostLog
+from quarry.costs.meter import CellMeter, CellWork
+from quarry.data_directory import DataDirectory
 from quarry.errors import RecordError
 from quarry.inference.engine import (
     CaptureSpec,
@@ -115,7 +119,7 @@ def collect(
         benchmark: the cell's samples and exemplars.
         engine: the cell's model, loaded.
         data_dir: the staging directory lies below it.
-        log: takes progress lines with rate and remaining time.
+        log: takes lines about the engine, and progress with rates and remaining time.
 
     Raises:
         StorageFullError: not enough space; the samples so far are kept.
@@ -131,25 +135,37 @@ def collect(
         kept = Resumption(
             sources, header, plan.samples, plan.prompts, encode=engine.encode, log=log
         )
-        progress = ProgressLog(log, len(plan.prompts), "samples")
-        with TrajectoryWriter(path, header, is_durable=True) as writer:
-            for done, row in enumerate(_rows(plan, kept, engine), start=1):
+        costs = CostLog(DataDirectory(data_dir).costs)
+        meter = CellMeter(CellWork(header, path, len(kept)), engine, costs, log)
+        progress = ProgressLog(
+            log, len(plan.prompts), "samples", n_given=len(kept), counts=meter.counts
+        )
+        made = _made(plan, kept, engine)
+        rows = _rows(plan, kept, meter.watched(made, progress.leave_out))
+        writing = TrajectoryWriter(path, header, is_durable=True)
+        with meter.measuring(), closing(made), writing as writer:
+            for done, row in enumerate(rows, start=1):
                 writer.append(row)
-                progress.update(done)
+                progress.update(done, made=meter.n_made)
             staged = writer.finish()
         kept.remove_used()
-    return replace(staged, n_kept=len(kept))
+    return replace(staged, n_kept=len(kept), usage=meter.usage)
+
+
+def _made(plan: CollectionPlan, kept: Resumption, engine: InferenceEngine) -> Generator[Completion]:
+    """The completions of the samples that are not kept, in order."""
+    prompts = [prompt for index, prompt in enumerate(plan.prompts) if index not in kept]
+    if prompts:
+        yield from engine.run(prompts, plan.parameters, plan.capture)
 
 
 def _rows(
-    plan: CollectionPlan, kept: Resumption, engine: InferenceEngine
+    plan: CollectionPlan, kept: Resumption, completions: Iterator[Completion]
 ) -> Iterator[TrajectoryRow]:
     """The rows of a cell in order of its samples, those that are not kept from the engine."""
-    missing = [index for index in range(len(plan.prompts)) if index not in kept]
-    prompts = [plan.prompts[index] for index in missing]
-    completions = engine.run(prompts, plan.parameters, plan.capture) if prompts else iter(())
     for index in range(len(plan.prompts)):
         yield kept.row(index) if index in kept else _row(plan, index, next(completions))
+    next(completions, None)  # lets the engine end its work, and its clock
 
 
 def _row(plan: CollectionPlan, index: int, completion: Completion) -> TrajectoryRow:

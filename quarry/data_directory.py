@@ -93,6 +93,16 @@ class DataDirectory:
         return self.root / "state" / "copies.sqlite"
 
     @property
+    def costs(self) -> Path:
+        """The log of what collecting has cost."""
+        return self.root / "state" / "costs.jsonl"
+
+    @property
+    def semantic_verdicts(self) -> Path:
+        """What comparisons with the models have found, one file for each content."""
+        return self.root / "state" / "semantic"
+
+    @property
     def locks(self) -> Path:
         """Locks that keep two uploads of one object apart."""
         return self.root / "state" / "locks"

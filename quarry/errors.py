@@ -118,6 +118,10 @@ class EngineMemoryError(QuarryError, MemoryError):
     """Out of memory at the smallest batch."""
 
 
+class CacheTooSmallError(EngineMemoryError):
+    """The memory that an engine may take leaves no cache for one sequence; less would not help."""
+
+
 class EngineDiedError(QuarryError, RuntimeError):
     """The process that runs a model has ended, or failed in a way that it can't go on from."""
 

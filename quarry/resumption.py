@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _MAY_DIFFER = ("max_seq_len", "n_samples", "collection_date", "partial_of")
 _ENGINE_MAY_DIFFER = ("batch_size",)
+_ENGINE_MAY_LACK = {"device_name"}
+"""Of engines that did not say it yet."""
 
 
 class Resumption:
@@ -117,21 +119,27 @@ class Resumption:
 def differences(kept: TrajectoryHeader, wanted: TrajectoryHeader) -> list[str]:
     """What differs between the settings of kept rows and those of a collection, for a person.
 
-    Numbers of samples and the batch size may differ: rows don't depend on them.
+    Numbers of samples and the batch size may differ: rows don't depend on them. Nor do they depend
+    on which of several GPUs of one model it was.
     """
     old, new = _settings(kept), _settings(wanted)
+    for name in _ENGINE_MAY_LACK - old["engine"].keys():
+        new["engine"].pop(name, None)
     return [
         f"{name} was {old.get(name)}, is {new[name]}" for name in new if old.get(name) != new[name]
     ]
 
 
-def _settings(header: TrajectoryHeader) -> dict[str, object]:
+def _settings(header: TrajectoryHeader) -> dict[str, Any]:
     """The settings that decide what a row holds, as JSON would give them back."""
     values = {name: value for name, value in asdict(header).items() if name not in _MAY_DIFFER}
-    values["engine"] = {
+    engine = {
         name: value for name, value in header.engine.items() if name not in _ENGINE_MAY_DIFFER
     }
-    settings: dict[str, object] = json.loads(json.dumps(values))
+    if "device" in engine:  # files of before say `cuda:0`
+        engine["device"] = str(engine["device"]).partition(":")[0]
+    values["engine"] = engine
+    settings: dict[str, Any] = json.loads(json.dumps(values))
     return settings
 
 

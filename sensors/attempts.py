@@ -14,6 +14,7 @@ from assets.heal_outcome import (
     MOVED_TAG_PREFIX,
     PURPOSE,
     outcome_tag,
+    spent_tag,
 )
 from assets.metadata import SAMPLES_COLLECTED
 from quarry.healing.health import Action, Attempt, Outcome
@@ -84,7 +85,7 @@ def _attempts(instance: dg.DagsterInstance, records: list[RunRecord]) -> Iterato
             ended_at=_ended_at(record),
             outcome=_outcome(record),
             size_bytes=moved_bytes(tags),
-            gpu_hours=float(tags.get(GPU_HOURS_TAG, "0")),
+            gpu_hours=float(tags.get(spent_tag(run.run_id), tags.get(GPU_HOURS_TAG, "0"))),
             error=_first_error(instance, run.run_id) if wants_error else "",
         )
 

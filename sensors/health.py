@@ -1,6 +1,6 @@
 """What healing acts on: the state of every cell here and in the object store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,10 +9,12 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from assets.check_state import grid_state
+from assets.collecting import JOB as COLLECT_GRID
 from assets.partitions import Grid
 from assets.specs import REMOTE_TRAJECTORIES, TRAJECTORIES
 from assets.trajectory_checks import NAMES
 from quarry.catalog import Catalog
+from quarry.costs.grid import GridCosts
 from quarry.data_directory import DataDirectory
 from quarry.errors import QuarryError
 from quarry.healing.health import CellHealth, Copy, Local
@@ -107,10 +109,11 @@ def grid_health(
     seen = _look(instance, grid, copies, has_store=store.is_configured)
     busy = _busy(instance, keys, seen)
     cells: list[CellHealth] = []
+    costs = GridCosts(catalog, directory.root)
     for key in keys:
         if key.partition not in busy:
             try:
-                cells.append(_cell(key, catalog, directory, seen))
+                cells.append(_cell(key, directory, seen, costs))
             except OSError as error:  # a bad disk, or a file that went away meanwhile
                 unreadable[key.partition] = str(error)
     uncollected = [] if takes_uncollected else _uncollected(cells, seen)
@@ -120,12 +123,15 @@ def grid_health(
 
 def _busy(instance: dg.DagsterInstance, keys: list[TrajectoryKey], seen: _Seen) -> list[str]:
     """Partitions that a run is making now."""
-    working = _working(instance)
+    runs = instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
+    # such a run has no partition: what it works on is known by the status alone
+    has_grid_run = any(run.job_name == COLLECT_GRID for run in runs)
+    working = _working(runs)
     return [
         key.partition
         for key in keys
         if seen.statuses.get(key.partition) == AssetPartitionStatus.IN_PROGRESS
-        and key.partition in working
+        and (has_grid_run or key.partition in working)
     ]
 
 
@@ -175,9 +181,8 @@ def _look(
     )
 
 
-def _working(instance: dg.DagsterInstance) -> set[str]:
+def _working(runs: Sequence[dg.DagsterRun]) -> set[str]:
     """Partitions that unfinished runs work on, but for runs that only record a failure."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
     return {
         run.tags[PARTITION_TAG]
         for run in runs
@@ -213,7 +218,7 @@ def _copies(
 
 
 def _cell(
-    key: TrajectoryKey, catalog: Catalog, directory: DataDirectory, seen: _Seen
+    key: TrajectoryKey, directory: DataDirectory, seen: _Seen, costs: GridCosts
 ) -> CellHealth:
     """One cell."""
     path = directory.trajectory(key)
@@ -228,7 +233,7 @@ def _cell(
         is_copy_refuted=local == "sound" and key.partition in seen.rotten,
         is_lone=local in {"sound", "failed"} and copy in {"missing", "different", "absent"},
         size_bytes=size_bytes,
-        gpu_hours=catalog.effort.collect_gpu_hours,
+        gpu_hours=costs.of(key).gpu_hours.high,
         why=why,
         last_good_at=seen.good_at.get(key.partition),
     )

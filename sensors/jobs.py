@@ -13,11 +13,13 @@ from assets.specs import (
     TRAJECTORIES,
 )
 from assets.trajectory_checks import NAMES, ROLL_UP
+from quarry.semantic.wording import SEMANTIC
 from quarry.storage.inventory import REMOTE_COPY_MATCHES
 
 COLLECT = "collect_cells"
 RELABEL = "relabel_cells"
 VERIFY = "verify_cells"
+CHECK_SEMANTICS = "check_semantics"
 MARK = "mark_cells"
 ROLL_UP_JOB = "roll_up_cells"
 COPY = "copy_cells"
@@ -42,7 +44,8 @@ def build_jobs(*, has_store: bool) -> list[UnresolvedAssetJobDefinition]:
     trajectories = dg.AssetSelection.assets(TRAJECTORIES.name)
     labels = dg.AssetSelection.assets(*LABELS)
     roll_up = dg.AssetSelection.checks(_check(ROLL_UP))
-    made, relabelled = (trajectories | labels) - roll_up, labels
+    semantic = dg.AssetSelection.checks(_check(SEMANTIC))
+    made, relabelled = (trajectories | labels) - roll_up - semantic, labels
     if has_store:
         made |= _copies()
         relabelled |= dg.AssetSelection.assets(REMOTE_LABELS.name)
@@ -102,6 +105,12 @@ def _verification_jobs(
             VERIFY,
             selection=dg.AssetSelection.checks(*(_check(name) for name in NAMES)),
             description="Run the integrity checks of one cell, named by the tag dagster/partition.",
+        ),
+        dg.define_asset_job(
+            CHECK_SEMANTICS,
+            selection=dg.AssetSelection.checks(_check(SEMANTIC)),
+            description="Run rows through their models again: of one cell, named by the tag "
+            "dagster/partition, or of all, each model loaded once. Takes a GPU.",
         ),
         dg.define_asset_job(
             MARK,

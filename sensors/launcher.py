@@ -9,16 +9,26 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from assets import collecting
 from assets.check_state import cells_to_mark, partition_tags
 from assets.partitions import Grid
 from assets.relabelling import JOB, OP
-from assets.specs import BENCHMARK_SAMPLES, COLLECTION_AUDIT, MODEL_CHECKPOINTS, TRAJECTORIES
+from assets.semantic_check import SEMANTIC_OP
+from assets.specs import (
+    BENCHMARK_SAMPLES,
+    COLLECTION_AUDIT,
+    MODEL_CHECKPOINTS,
+    REMOTE_TRAJECTORIES,
+    TRAJECTORIES,
+)
 from assets.trajectory_checks import NAMES
 from quarry.healing.plan import HealStep
 from resources.run_workers import host_tags
 from sensors.healing import JOBS, config_of, tags_of
 from sensors.jobs import (
+    CHECK_SEMANTICS,
     COLLECT,
+    COPY,
     INVENTORY,
     LABELS,
     MARK,
@@ -87,10 +97,32 @@ class Launcher:
         for partition in partitions:
             yield self._run(COLLECT, partition, partition_key=partition)
 
+    def collect_grid(
+        self, cells: Sequence[str] = (), models: Sequence[str] = (), *, again: bool = False
+    ) -> Outcome:
+        """Collect cells in one run, or all that need it; progress shows on the console."""
+        wanted = {"cells": list(cells), "models": list(models), "again": again}
+        config = {"ops": {collecting.OP: {"config": wanted}}}
+        return self._run(collecting.JOB, "", config={**config, **SPOKEN})
+
+    def copy(self, partitions: Sequence[str]) -> Iterator[Outcome]:
+        """Copy the published files of cells to the object store."""
+        for partition in partitions:
+            yield self._run(COPY, partition, partition_key=partition)
+
     def verify(self, partitions: Sequence[str]) -> Iterator[Outcome]:
         """Run the integrity checks of cells."""
         for partition in partitions:
             yield self._run(VERIFY, partition, tags=partition_tags(partition))
+
+    def semantics(self, **settings: int) -> Outcome:
+        """Compare rows of every collected cell with their models; progress shows on the console.
+
+        Args:
+            settings: `rows` and `seed`, see `SemanticConfig`.
+        """
+        config = {"ops": {SEMANTIC_OP: {"config": settings}}}
+        return self._run(CHECK_SEMANTICS, "", config={**config, **SPOKEN})
 
     def heal(self, step: HealStep) -> Outcome:
         """Do one step of a heal plan."""
@@ -138,6 +170,10 @@ class Launcher:
     def unlabelled(self) -> set[str]:
         """Partitions that lack labels though their trajectories exist."""
         return self.collected() - self._materialised(LABELS[0])
+
+    def uncopied(self) -> set[str]:
+        """Partitions that lack a second copy though their trajectories exist."""
+        return self.collected() - self._materialised(REMOTE_TRAJECTORIES.name)
 
     def failed(self) -> set[str]:
         """Partitions of trajectories whose last run failed."""

@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -7,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.trajectory.examples import publish_example
+from tests.vllm_environment import ABSENT, find_vllm_python
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what starts vLLM where there is none."""
+    if item.get_closest_marker("vllm") and find_vllm_python() is None:
+        pytest.skip(ABSENT)
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +25,12 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real benchmark files (../shared/data) are not on this machine")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_leases(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let no test wait for the devices of another one, or of a platform that runs beside."""
+    os.environ["QUARRY_LEASE_DIR"] = str(tmp_path_factory.mktemp("leases"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.vllm_environment import needs_vllm, vllm_python
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ["quarry", "assets", "resources", "io_managers", "sensors", "commands"]
 
@@ -23,9 +25,28 @@ sys.meta_path.insert(0, Blocked())
 import quarry
 names = [m.name for m in pkgutil.walk_packages(quarry.__path__, "quarry.")]
 for name in names:
-    if not name.endswith("__main__"):
-        importlib.import_module(name)
+    try:
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name.split(".")[0] != "vllm":
+            raise
+        print(name)
 print(len(names))
+"""
+
+# What runs inside vLLM's processes; in the vLLM environment nothing else of quarry may be needed.
+IN_VLLM = {f"quarry.inference.host.{name}" for name in ("connector", "pump", "scheduler")}
+KNOWN_IN_VLLM = ("quarry.inference.host.", "quarry.inference.stopping")
+IMPORT_IN_VLLM = """
+import importlib, sys
+
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+sys.path.append(sys.argv[1])
+for name in sys.argv[2:]:
+    importlib.import_module(name)
+print(*sorted(name for name in sys.modules if name.startswith("quarry.")))
 """
 
 LOAD_DEFINITIONS = """
@@ -36,9 +57,11 @@ print(sorted(heavy))
 """
 
 
-def run_python(code: str) -> str:
+def run_python(
+    code: str, *arguments: str, python: str = sys.executable, folder: Path = ROOT
+) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        [python, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -53,7 +76,20 @@ def test_top_level_names_resolve_inside_the_repository(package: str):
 
 
 def test_the_whole_core_imports_with_dagster_blocked():
-    assert int(run_python(IMPORT_ALL_WITHOUT_DAGSTER)) > 40
+    *without_vllm, n_modules = run_python(IMPORT_ALL_WITHOUT_DAGSTER).split()
+    assert int(n_modules) > 40
+    assert set(without_vllm) in (set(), IN_VLLM)
+
+
+@needs_vllm
+def test_what_runs_inside_vllm_imports_there_and_needs_no_more_of_the_core(tmp_path: Path):
+    modules = [*sorted(IN_VLLM), "quarry.inference.host.main"]
+    loaded = run_python(
+        IMPORT_IN_VLLM, str(ROOT), *modules, python=vllm_python(), folder=tmp_path
+    ).splitlines()[-1]
+    assert set(modules) <= set(loaded.split())
+    others = set(loaded.split()) - {"quarry.inference", "quarry.inference.host"}
+    assert {name for name in others if not name.startswith(KNOWN_IN_VLLM)} == set()
 
 
 def test_loading_definitions_imports_no_heavy_library():

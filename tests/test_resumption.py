@@ -151,3 +151,39 @@ def test_differences_name_what_matters_only() -> None:
         "model_revision",
         "engine",
     ]
+
+
+def on_gpu(device: str, name: str | None = None) -> dict[str, str]:
+    """An engine's description; files of before name the GPU's number and not its model."""
+    return {"engine": "transformers", "device": device, **({"device_name": name} if name else {})}
+
+
+@pytest.mark.parametrize(
+    ("kept", "wanted"),
+    [
+        (on_gpu("cuda", "NVIDIA H200"), on_gpu("cuda", "NVIDIA H200")),
+        (on_gpu("cuda:0"), on_gpu("cuda", "NVIDIA H200")),
+        (on_gpu("cuda:0"), on_gpu("cuda:1")),
+    ],
+)
+def test_rows_of_another_gpu_of_the_same_model_are_used(
+    kept: dict[str, str], wanted: dict[str, str]
+) -> None:
+    header = make_header()
+    assert differences(replace(header, engine=kept), replace(header, engine=wanted)) == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "wanted"),
+    [
+        (on_gpu("cpu"), on_gpu("cuda", "NVIDIA H200")),
+        (on_gpu("cuda:0"), on_gpu("cpu")),
+        (on_gpu("cuda", "NVIDIA A100"), on_gpu("cuda", "NVIDIA H200")),
+    ],
+)
+def test_rows_of_another_kind_of_device_are_not(
+    kept: dict[str, str], wanted: dict[str, str]
+) -> None:
+    header = make_header()
+    [line] = differences(replace(header, engine=kept), replace(header, engine=wanted))
+    assert line.startswith("engine was")

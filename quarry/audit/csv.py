@@ -8,6 +8,7 @@ import io
 from quarry.audit.cell import AuditCell
 from quarry.audit.comparisons import Comparison
 from quarry.audit.report import Audit
+from quarry.costs.estimate import Estimate
 from quarry.grading.verdict import Verdict
 from quarry.statistics.accuracy import Interval
 from quarry.statistics.power import CONVENTIONAL_EFFECTS
@@ -29,6 +30,9 @@ COLUMNS = (
     *(f"power_at_{effect:g}" for effect in CONVENTIONAL_EFFECTS),
     "correct_lacking",
     "incorrect_lacking",
+    "collect_gpu_hours",
+    "collect_wall_hours",
+    "collect_basis",
     "size_bytes",
     "n_findings",
     "first_finding",
@@ -43,7 +47,10 @@ def csv_text(audit: Audit) -> str:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     comparisons = {comparison.key: comparison for comparison in audit.usable.comparisons}
-    writer.writerows(_record(cell, comparisons.get(cell.key)) for cell in audit.cells)
+    writer.writerows(
+        {**_record(cell, comparisons.get(cell.key)), **_cost(audit.estimates.get(cell.key))}
+        for cell in audit.cells
+    )
     return text.getvalue()
 
 
@@ -96,4 +103,16 @@ def _comparison(comparison: Comparison | None) -> dict[str, object]:
         **{f"power_at_{effect:g}": f"{p:.4f}" for effect, p in comparison.power_at.items()},
         "correct_lacking": comparison.correct_lacking,
         "incorrect_lacking": comparison.incorrect_lacking,
+    }
+
+
+def _cost(estimate: Estimate | None) -> dict[str, object]:
+    """What collecting the cell would cost; no fields where it need not be collected."""
+    if estimate is None:
+        return {}
+    wall = estimate.wall_hours
+    return {
+        "collect_gpu_hours": f"{estimate.gpu_hours.likely:.6g}",
+        "collect_wall_hours": "" if wall is None else f"{wall.likely:.6g}",
+        "collect_basis": estimate.basis,
     }

@@ -10,7 +10,7 @@ from html import escape
 
 from quarry.audit.cell import AuditCell
 from quarry.audit.html_style import STYLE
-from quarry.audit.plan import PlanRow
+from quarry.audit.plan_texts import NOTHING_TO_DO, plan_header, plan_rows, plan_total
 from quarry.audit.report import Audit
 from quarry.audit.tables import share_text
 from quarry.audit.usable_texts import (
@@ -38,7 +38,7 @@ def html_page(audit: Audit) -> str:
         *(_grid(audit, n_shot) for n_shot in audit.shots),
         _usable(audit),
         _comparisons(audit),
-        _plan(audit.plan),
+        _plan(audit),
         _findings(audit.cells),
     ]
     return (
@@ -123,20 +123,19 @@ def _comparisons(audit: Audit) -> str:
     return f"<h2>{title}</h2>\n{legend}\n{_table(title, COMPARISON_HEADER, body, style='dense')}"
 
 
-def _plan(plan: Sequence[PlanRow]) -> str:
+def _plan(audit: Audit) -> str:
     """The recollection plan."""
-    if not plan:
-        return "<h2>Recollection plan</h2>\n<p>Nothing to do: every cell is OK.</p>"
-    header = ["Priority", "Issue", "Models", "Action", "GPU hours", "CPU hours", "Reason"]
+    title = "Recollection plan"
+    if not audit.plan:
+        return f"<h2>{title}</h2>\n<p>{NOTHING_TO_DO}</p>"
     body = [
-        f'<tr><th scope="row"><span class="badge {row.status.lower()}">{row.priority}</span></th>'
-        f"<td>{escape(row.issue)}</td>"
-        f"<td>{escape(', '.join(key.model for key in row.keys))}</td>"
-        f"<td>{escape(row.action)}</td><td>{row.gpu_hours:g}</td><td>{row.cpu_hours:g}</td>"
-        f'<td class="reason">{escape(row.reason)}</td></tr>'
-        for row in plan
+        f'<tr><th scope="row"><span class="badge {row.status.lower()}">{priority}</span></th>'
+        + "".join(f"<td>{escape(text)}</td>" for text in texts)
+        + f'<td class="reason">{escape(reason)}</td></tr>'
+        for row, (priority, *texts, reason) in zip(audit.plan, plan_rows(audit), strict=True)
     ]
-    return f"<h2>Recollection plan</h2>\n{_table('Recollection plan', header, body)}"
+    total = f"<p>{escape(plan_total(audit))}</p>"
+    return f"<h2>{title}</h2>\n{_table(title, plan_header(audit), body)}\n{total}"
 
 
 def _findings(cells: Sequence[AuditCell]) -> str:

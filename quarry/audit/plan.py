@@ -7,12 +7,14 @@ read them), then labels, which cost no GPU, then what was never collected.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from quarry.audit.cell import AuditCell, CellStatus
 from quarry.catalog import Effort
+from quarry.costs.estimate import Estimate, catalog_default
+from quarry.costs.total import Total, total_of
 from quarry.keys import TrajectoryKey
 
 Priority = Literal["HIGH", "MEDIUM", "LOW"]
@@ -34,6 +36,7 @@ _ACTION: dict[CellStatus, Action] = {
     CellStatus.MISSING: "collect",
     CellStatus.UNDECIDED: "collect-more",
 }
+_COLLECTED = {CellStatus.CORRUPTED, CellStatus.MISSING, CellStatus.UNDECIDED}
 _WHAT_TO_DO: dict[CellStatus, str] = {
     CellStatus.CORRUPTED: "restore the remote copy where it verifies (no GPU), else collect again",
     CellStatus.UNLABELLED: "recompute the labels from the stored outputs; activations stay",
@@ -55,7 +58,7 @@ class PlanRow:
         task: the task of all cells.
         n_shot: their shot setting.
         keys: the cells.
-        gpu_hours: at most this much; less where a remote copy can be restored.
+        cost: of collecting them; less where a remote copy can be restored.
         cpu_hours: for the labels.
         reason: what was found, and what the action means.
     """
@@ -66,9 +69,14 @@ class PlanRow:
     task: str
     n_shot: int
     keys: tuple[TrajectoryKey, ...]
-    gpu_hours: float
+    cost: Total
     cpu_hours: float
     reason: str
+
+    @property
+    def gpu_hours(self) -> float:
+        """GPU hours to plan with."""
+        return self.cost.gpu_hours.likely
 
     @property
     def issue(self) -> str:
@@ -83,26 +91,45 @@ class PlanRow:
             "action": self.action,
             "partitions": [key.partition for key in self.keys],
             "gpu_hours": self.gpu_hours,
+            "collection": self.cost.as_dict(),
             "cpu_hours": self.cpu_hours,
             "reason": self.reason,
         }
 
 
-def make_plan(cells: Sequence[AuditCell], effort: Effort) -> tuple[PlanRow, ...]:
-    """One row per status, shot setting and task; by priority, then in the order of `cells`."""
+def is_collected(cell: AuditCell) -> bool:
+    """Whether what is wrong with a cell may need it to be collected again."""
+    return cell.status in _COLLECTED
+
+
+def make_plan(
+    cells: Sequence[AuditCell],
+    effort: Effort,
+    estimates: Mapping[TrajectoryKey, Estimate] | None = None,
+) -> tuple[PlanRow, ...]:
+    """One row per status, shot setting and task; by priority, then in the order of `cells`.
+
+    Args:
+        cells: every cell.
+        effort: what an action costs where nothing better is known.
+        estimates: what collecting a cell will probably cost.
+    """
     groups: dict[tuple[CellStatus, int, str], list[AuditCell]] = {}
     for cell in cells:
         if cell.status is not CellStatus.OK:
             group = (cell.status, cell.key.n_shot, cell.key.task)
             groups.setdefault(group, []).append(cell)
-    rows = [_row(members, effort) for members in groups.values()]
+    rows = [_row(members, effort, estimates or {}) for members in groups.values()]
     return tuple(sorted(rows, key=lambda row: list(_PRIORITY).index(row.status)))
 
 
-def _row(cells: Sequence[AuditCell], effort: Effort) -> PlanRow:
+def _row(
+    cells: Sequence[AuditCell], effort: Effort, estimates: Mapping[TrajectoryKey, Estimate]
+) -> PlanRow:
     """The row of cells that share status, task and shots."""
     status, key = cells[0].status, cells[0].key
-    needs_gpu = status in {CellStatus.CORRUPTED, CellStatus.MISSING, CellStatus.UNDECIDED}
+    default = catalog_default(effort.collect_gpu_hours)
+    collected = [estimates.get(cell.key, default) for cell in cells if is_collected(cell)]
     return PlanRow(
         priority=_PRIORITY[status],
         status=status,
@@ -110,7 +137,7 @@ def _row(cells: Sequence[AuditCell], effort: Effort) -> PlanRow:
         task=key.task,
         n_shot=key.n_shot,
         keys=tuple(cell.key for cell in cells),
-        gpu_hours=effort.collect_gpu_hours * len(cells) if needs_gpu else 0.0,
+        cost=total_of(collected, effort.gpu_hour_price),
         cpu_hours=effort.relabel_cpu_hours * len(cells),
         reason=f"{_found(cells)}: {_WHAT_TO_DO[status]}",
     )

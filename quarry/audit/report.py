@@ -6,6 +6,7 @@ How it is shown lives in `tables`, `csv` and `html`; how it is made in `survey`.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,9 @@ from quarry.audit.cell import AuditCell, CellStatus
 from quarry.audit.plan import PlanRow, make_plan
 from quarry.audit.usable import Usable, find_usable
 from quarry.catalog import Effort, Thresholds
+from quarry.costs.estimate import Estimate
+from quarry.costs.total import Total
+from quarry.keys import TrajectoryKey
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,9 @@ class Audit:
         level: how deeply the files were verified.
         created_at: ISO 8601 with offset.
         thresholds: the bounds that were applied.
-        effort: what repairs cost, per cell.
+        effort: what repairs cost, per cell, where nothing better is known.
+        estimates: what collecting a cell will probably cost, from earlier runs.
+        cost_remark: what a person should know of these; may be empty.
     """
 
     catalog: str
@@ -34,6 +40,10 @@ class Audit:
     created_at: str
     thresholds: Thresholds = field(default_factory=Thresholds)
     effort: Effort = field(default_factory=Effort)
+    estimates: Mapping[TrajectoryKey, Estimate] = field(
+        default_factory=dict[TrajectoryKey, Estimate]
+    )
+    cost_remark: str = ""
 
     @property
     def shots(self) -> tuple[int, ...]:
@@ -69,7 +79,12 @@ class Audit:
     @property
     def plan(self) -> tuple[PlanRow, ...]:
         """What to do about the rest."""
-        return make_plan(self.cells, self.effort)
+        return make_plan(self.cells, self.effort, self.estimates)
+
+    @property
+    def plan_cost(self) -> Total:
+        """What collecting all of the plan's cells would cost."""
+        return sum((row.cost for row in self.plan), Total())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -83,4 +98,6 @@ class Audit:
             "cells": [cell.as_dict() for cell in self.cells],
             "usable": self.usable.as_dict(),
             "plan": [row.as_dict() for row in self.plan],
+            "plan_cost": self.plan_cost.as_dict(),
+            "cost_remark": self.cost_remark,
         }

@@ -4,25 +4,24 @@ The only module of the audit that touches the disk besides `labels`. How a file 
 in `quarry.trajectory`.
 """
 
-# pandas ships partial types
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
-
 from quarry.audit.cell import AuditCell, LabelCounts, decide
 from quarry.audit.labels import count_labels
+from quarry.audit.plan import is_collected
 from quarry.audit.report import Audit
 from quarry.catalog import Catalog
+from quarry.costs.grid import GridCosts
+from quarry.costs.missing import drawn_samples
 from quarry.errors import FileMissingError, IntegrityError
+from quarry.findings import Finding
 from quarry.grading.grader import GRADER_VERSIONS
-from quarry.keys import TrajectoryKey, samples_path
+from quarry.keys import TrajectoryKey
+from quarry.semantic.verdicts import recorded_verdict
 from quarry.trajectory.digest_table import read_table
 from quarry.trajectory.manifest import manifest_path, read_manifest
 from quarry.trajectory.report import Expected, Level, Report
@@ -56,6 +55,7 @@ def survey(
             progress(done, len(keys), str(key))
         depth = "light" if key in proven else level
         cells.append(examine(key, catalog, data_dir, level=depth))
+    costs = GridCosts(catalog, data_dir)
     return Audit(
         catalog=catalog.name,
         cells=tuple(cells),
@@ -63,6 +63,8 @@ def survey(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         thresholds=catalog.thresholds,
         effort=catalog.effort,
+        estimates={one.key: costs.of(one.key, one.findings) for one in cells if is_collected(one)},
+        cost_remark=costs.remark,
     )
 
 
@@ -74,19 +76,31 @@ def examine(
     if not path.is_file():
         return decide(key, size_bytes=None)
     size_bytes = path.stat().st_size
-    expected = Expected.of_key(key, scope=catalog.capture.scope, n_samples=_drawn(data_dir, key))
+    expected = Expected.of_key(
+        key, scope=catalog.capture.scope, n_samples=drawn_samples(data_dir, key)
+    )
     report = verify(path, level=level, expected=expected)
-    if not report.is_clean:
-        return decide(key, size_bytes=size_bytes, findings=report.findings)
+    findings = [*report.findings, *_semantic_findings(path, data_dir)]
+    if any(found.severity == "error" for found in findings):
+        return decide(key, size_bytes=size_bytes, findings=findings)
     labels, n_samples = _labels(key, catalog, data_dir, report)
     return decide(
         key,
         size_bytes=size_bytes,
-        findings=report.findings,
+        findings=findings,
         n_samples=n_samples,
         labels=labels,
         thresholds=catalog.thresholds,
     )
+
+
+def _semantic_findings(path: Path, data_dir: Path) -> tuple[Finding, ...]:
+    """What a comparison with the model has found of this very content, whenever that was."""
+    try:
+        manifest = read_manifest(manifest_path(path))
+    except (FileMissingError, IntegrityError):
+        return ()
+    return recorded_verdict(data_dir, manifest.content_digest).wrong
 
 
 def _labels(
@@ -110,15 +124,3 @@ def _labels(
         content_digest=manifest.content_digest,
     )
     return counts, len(sample_ids)
-
-
-def _drawn(data_dir: Path, key: TrajectoryKey) -> int | None:
-    """How many samples were drawn for this benchmark, where the drawn samples are at hand.
-
-    The catalog alone can't tell: HumanEval has 164 problems however many are asked for.
-    """
-    try:
-        roles = pd.read_parquet(data_dir / samples_path(key.task, key.n_shot), columns=["role"])
-    except (OSError, ValueError):
-        return None
-    return [str(role) for role in roles["role"]].count("graded")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quarry.audit.cell import AuditCell, CellStatus
+from quarry.audit.plan_texts import NOTHING_TO_DO, plan_header, plan_rows, plan_total
 from quarry.audit.report import Audit
 from quarry.audit.usable_texts import (
     COMPARISON_HEADER,
@@ -87,21 +88,9 @@ def plan_markdown(audit: Audit) -> str:
     """The recollection plan, or one sentence when nothing is to be done."""
     title = "### Recollection plan\n\n"
     if not audit.plan:
-        return f"{title}Nothing to do: every cell is OK.\n"
-    header = ["Priority", "Issue", "Models", "Action", "GPU hours", "CPU hours", "Reason"]
-    rows = [
-        [
-            f"**{row.priority}**",
-            row.issue,
-            ", ".join(key.model for key in row.keys),
-            row.action,
-            f"{row.gpu_hours:g}",
-            f"{row.cpu_hours:g}",
-            row.reason,
-        ]
-        for row in audit.plan
-    ]
-    return title + markdown_table(header, rows)
+        return f"{title}{NOTHING_TO_DO}\n"
+    rows = [[f"**{priority}**", *rest] for priority, *rest in plan_rows(audit)]
+    return f"{title}{markdown_table(plan_header(audit), rows)}\n{plan_total(audit)}\n"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

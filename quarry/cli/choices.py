@@ -39,3 +39,12 @@ class Sandbox(StrEnum):
     STRICT = "strict"
     FALLBACK = "fallback"
     UNCONFINED = "unconfined"
+
+
+class Dtype(StrEnum):
+    """What a model computes in; `auto` is float32 on a CPU, the checkpoint's own elsewhere."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"

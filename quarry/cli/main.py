@@ -12,7 +12,19 @@ from typing import Annotated
 import typer
 
 import quarry
-from quarry.cli import adopt, audit, grade, inspect, platform, repair, salvage, scrub, verify
+from quarry.cli import (
+    adopt,
+    audit,
+    devices,
+    grade,
+    inspect,
+    platform,
+    reforward,
+    repair,
+    salvage,
+    scrub,
+    verify,
+)
 from quarry.cli.output import INTERRUPTED, WRONG_USE, printable
 from quarry.errors import QuarryError
 
@@ -46,11 +58,13 @@ def root(
 app.command("verify")(verify.verify_files)
 app.command("adopt")(adopt.adopt_files)
 app.command("scrub")(scrub.scrub_directory)
+app.command("reforward")(reforward.reforward_files)
 app.command("repair")(repair.repair_file)
 app.command("salvage")(salvage.salvage_file)
 app.command("inspect")(inspect.inspect_file)
 app.command("audit")(audit.audit_grid)
 app.command("grade")(grade.grade_file)
+app.command("devices")(devices.list_devices)
 platform.register(app)
 
 

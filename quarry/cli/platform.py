@@ -17,6 +17,8 @@ COMMANDS = {
     "Example: `quarry demo`",
     "backfill": "Materialise partitions that are missing, failed or corrupt.\n\n"
     "Example: `quarry backfill --missing --corrupt --max 4 --dry-run`",
+    "collect": "Collect what is missing, failed or damaged in one run, each model loaded once.\n\n"
+    "Example: `quarry collect --model demo_base --dry-run`",
     "check": "Run the asset checks of all partitions.\n\nExample: `quarry check`",
     "relabel": "Grade stored outputs again where labels are missing or out of date, in one run.\n\n"
     "Example: `quarry relabel --plan`",

@@ -21,10 +21,8 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from quarry.errors import IntegrityError, ModelLoadError
-from quarry.findings import Finding
 from quarry.inference.batching import pad
-
-MAX_FLOAT16 = 65504.0
+from quarry.inference.storable_states import not_storable
 
 
 @dataclass(frozen=True)
@@ -134,16 +132,10 @@ def _not_storable(span: TokenSpan, layer: int, states: torch.Tensor) -> Integrit
     is_bad = ~torch.isfinite(states.to(torch.float16)).all(dim=-1)
     position = int(is_bad.nonzero()[0])
     largest = float(states[position].float().abs().max())
-    finding = Finding(
-        check="activations_sane",
-        kind="not_finite" if not np.isfinite(largest) else "float16_overflow",
-        what=f"A hidden state of layer {layer} can't be stored as float16",
-        where=f"sample {span.sample_id}, token {span.start + position}, layer {layer}",
-        expected=f"finite values up to {MAX_FLOAT16:g}",
+    return not_storable(
+        span.sample_id,
+        layer=layer,
+        token=span.start + position,
+        is_overflow=bool(np.isfinite(largest)),
         got=f"{largest:g}, and {int(is_bad.sum())} of {len(states)} tokens like it",
-        cure="check the model's weights and dtype, or leave this layer out of capture.layers",
-        sample_id=span.sample_id,
-    )
-    return IntegrityError(
-        "Hidden states can't be stored", findings=[finding], where=f"sample {span.sample_id}"
     )

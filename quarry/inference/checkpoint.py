@@ -15,7 +15,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from blake3 import blake3
@@ -23,19 +23,23 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging as transformers_logging
 
-from quarry.errors import EngineMemoryError, ModelLoadError, QuarryError
-from quarry.inference.batching import is_out_of_memory
+from quarry.errors import ModelLoadError
+from quarry.inference.checkpoint_checks import (
+    as_load_error,
+    check_architecture,
+    check_complete,
+    check_directory,
+)
 
 logger = logging.getLogger(__name__)
 
-_CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 _END_BYTES = 64 << 10
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "*.tiktoken")
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,39 @@ class Checkpoint:
         Names, sizes, times, and first and last 64 KiB of the files tell one training from the next
         without reading gigabytes.
         """
-        directory = Path(self.source)
-        if not directory.is_dir():
-            commit = getattr(self.model.config, "_commit_hash", None)
-            return f"{self.source}@{commit or self.revision}"
-        digest = blake3()
-        for path in sorted(directory.rglob("*")):
-            if path.is_file():
-                status = path.stat()
-                listed = [path.name, status.st_size, status.st_mtime_ns]
-                digest.update(json.dumps(listed).encode())
-                digest.update(_ends(path, status.st_size))
-        return digest.hexdigest()
+        return weights_identity(self.source, self.revision, self.model.config)
+
+
+@dataclass(frozen=True)
+class CheckpointOutline:
+    """All of a checkpoint but its weights."""
+
+    config: Any
+    generation_config: Any
+    tokenizer: PreTrainedTokenizerBase
+    source: str
+    revision: str | None
+
+    @property
+    def identity(self) -> str:
+        """Which weights these are, as a `Checkpoint` of them says."""
+        return weights_identity(self.source, self.revision, self.config)
+
+
+def weights_identity(source: str, revision: str | None, config: Any) -> str:
+    """The hub's commit of a checkpoint, or a digest over the files of a directory."""
+    directory = Path(source)
+    if not directory.is_dir():
+        commit = getattr(config, "_commit_hash", None)
+        return f"{source}@{commit or revision}"
+    digest = blake3()
+    for path in sorted(directory.rglob("*")):
+        if path.is_file():
+            status = path.stat()
+            listed = [path.name, status.st_size, status.st_mtime_ns]
+            digest.update(json.dumps(listed).encode())
+            digest.update(_ends(path, status.st_size))
+    return digest.hexdigest()
 
 
 def _ends(path: Path, size_bytes: int) -> bytes:
@@ -92,14 +117,11 @@ def read_checkpoint(
         ModelLoadError: it is missing, damaged, incomplete or no causal language model.
         EngineMemoryError: the weights do not fit the device.
     """
-    directory = Path(source) if isinstance(source, Path) or Path(source).is_dir() else None
-    if directory is not None:
-        _check_directory(directory)
-    where = str(source)
+    where = _checked(source)
     chosen = resolve_device(device)
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
-    with without_progress_bars(), _as_load_error(where, revision):
-        _check_architecture(AutoConfig.from_pretrained(where, **options), where)
+    with without_progress_bars(), as_load_error(where, revision):
+        check_architecture(AutoConfig.from_pretrained(where, **options), where)
         tokenizer: Any = AutoTokenizer.from_pretrained(where, **options)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             where,
@@ -109,9 +131,35 @@ def read_checkpoint(
             **options,
         )
         model, report = loaded
-        _check_complete(report, where)
+        check_complete(report, where)
         model.to(chosen).eval()
     return Checkpoint(model, tokenizer, where, revision)
+
+
+def read_outline(source: str | Path, *, revision: str | None) -> CheckpointOutline:
+    """Read config and tokenizer of a checkpoint from a directory or the hub, not its weights.
+
+    Raises:
+        ModelLoadError: it is missing, damaged, incomplete or no causal language model.
+    """
+    where = _checked(source)
+    options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
+    with without_progress_bars(), as_load_error(where, revision):
+        config = AutoConfig.from_pretrained(where, **options)
+        check_architecture(config, where)
+        tokenizer: Any = AutoTokenizer.from_pretrained(where, **options)
+        try:
+            generation: Any = GenerationConfig.from_pretrained(where, **options)
+        except OSError:  # a checkpoint may have none; transformers then makes it from the config
+            generation = GenerationConfig.from_model_config(config)
+    return CheckpointOutline(config, generation, tokenizer, where, revision)
+
+
+def _checked(source: str | Path) -> str:
+    """The source as transformers takes it; a directory is complete at first sight."""
+    if isinstance(source, Path) or Path(source).is_dir():
+        check_directory(Path(source))
+    return str(source)
 
 
 def resolve_device(device: str) -> torch.device:
@@ -161,99 +209,6 @@ def _resolve_dtype(dtype: str, device: torch.device) -> torch.dtype | str:
             fix="correct `dtype` of the model in the catalog",
         )
     return known[dtype]
-
-
-def _check_directory(directory: Path) -> None:
-    """Name what a checkpoint directory lacks before anything is loaded."""
-    needed = {
-        "a directory": directory.is_dir(),
-        "config.json": (directory / "config.json").is_file(),
-        "weights in *.safetensors": any(directory.glob("*.safetensors")),
-        "a tokenizer (tokenizer.json)": any(
-            any(directory.glob(pattern)) for pattern in _TOKENIZER_FILES
-        ),
-    }
-    missing = [name for name, is_there in needed.items() if not is_there]
-    if not missing:
-        return
-    names = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
-    raise ModelLoadError(
-        f"A checkpoint lacks {missing[0]}",
-        where=str(directory),
-        expected="config.json, *.safetensors and tokenizer.json",
-        got=", ".join(names[:12]) or "nothing there",
-        fix="materialise `model_checkpoints` of this model, or correct its path; weights in "
-        "pickle files (*.bin, *.pt) are never read, convert them to safetensors",
-    )
-
-
-def _check_architecture(config: Any, where: str) -> None:
-    """Refuse models that do not predict the next token."""
-    names = [str(name) for name in (config.architectures or [])]
-    if names and not config.is_encoder_decoder and any(name.endswith(_CAUSAL) for name in names):
-        return
-    raise ModelLoadError(
-        "A checkpoint is not a causal language model",
-        where=where,
-        expected="an architecture such as Olmo3ForCausalLM",
-        got=", ".join(names) or "no architecture in config.json",
-        fix="name a decoder-only language model in the catalog",
-    )
-
-
-def _check_complete(report: Any, where: str) -> None:
-    """Refuse weights that transformers would otherwise fill with random numbers."""
-    missing = sorted(str(name) for name in report["missing_keys"])
-    mismatched = sorted(str(entry) for entry in report.get("mismatched_keys", ()))
-    if not missing and not mismatched:
-        return
-    raise ModelLoadError(
-        f"A checkpoint lacks {len(missing) + len(mismatched)} weights of its architecture",
-        where=where,
-        expected="every weight that config.json implies, in its shape",
-        got=", ".join([*missing, *mismatched][:5]),
-        fix="fetch or train the checkpoint again; it is incomplete",
-    )
-
-
-@contextmanager
-def _as_load_error(where: str, revision: str | None) -> Generator[None]:
-    """Turn what transformers, safetensors, tokenizers and the hub client raise into one error."""
-    try:
-        yield
-    except QuarryError:
-        raise
-    # `tokenizers` raises the bare Exception class for a damaged tokenizer.json.
-    except Exception as error:  # noqa: BLE001
-        _raise_load_error(error, where, revision)
-
-
-def _raise_load_error(error: Exception, where: str, revision: str | None) -> NoReturn:
-    """One message; the original stays attached as the cause."""
-    got = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    place = where if revision is None else f"{where} at revision {revision}"
-    if is_out_of_memory(error):
-        raise EngineMemoryError(
-            "A model does not fit the device",
-            where=place,
-            expected="room for the weights",
-            got=got,
-            fix="use a smaller dtype, another device or a smaller model",
-        ) from error
-    if Path(where).is_dir():
-        fix = "fetch or train the checkpoint again; a file of it is damaged or of another kind"
-    else:
-        fix = (
-            "check the hub id and revision; without network, download it where there is one "
-            "(`hf download`), or point the catalog at a local `path`"
-        )
-    raise ModelLoadError(
-        "A checkpoint can't be read",
-        where=place,
-        expected="a causal language model in safetensors with its tokenizer",
-        got=got,
-        fix=fix,
-    ) from error
 
 
 @contextmanager

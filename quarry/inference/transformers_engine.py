@@ -35,6 +35,7 @@ from quarry.inference.generation import Decoder, Generated, Request
 from quarry.inference.memory import peak_memory_bytes
 from quarry.inference.prompt_encoding import PromptEncoder
 from quarry.inference.request_checks import check_layers, checked_length, end_token_ids
+from quarry.inference.torch_device import device_facts, settle_on
 from quarry.inference.usage_meter import UsageMeter
 
 # Sorting by length saves padding; more batches a window save more but delay the first result.
@@ -67,6 +68,7 @@ class TransformersEngine(InferenceEngine):
             )
         self._source, self._identity = checkpoint.source, checkpoint.identity
         self._device_type = checkpoint.model.device.type
+        settle_on(checkpoint.model.device)
         self._model: PreTrainedModel | None = checkpoint.model
         self._tokenizer = checkpoint.tokenizer
         self._batch_size = batch_size
@@ -154,13 +156,13 @@ class TransformersEngine(InferenceEngine):
         return self._context_length
 
     def describe(self) -> dict[str, Any]:
-        """Engine, versions, device, dtype, weights, and the batch size asked for."""
+        """Engine, versions, kind of device, dtype, weights, and the batch size asked for."""
         return {
             "engine": "transformers",
             "weights": self._identity,
             "transformers": version("transformers"),
             "torch": version("torch"),
-            "device": str(self.model.device),
+            **device_facts(self.model.device),
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "batch_size": self._batch_size,
         }

@@ -33,12 +33,15 @@ class UsageMeter:
 
     @contextmanager
     def starting(self) -> Generator[None]:
-        """Count the time of a block as loading the model."""
+        """Count the time of a block as loading the model, also in the middle of running."""
         began = time.monotonic()
         try:
             yield
         finally:
-            self._start_s += time.monotonic() - began
+            took_s = time.monotonic() - began
+            self._start_s += took_s
+            if self._running_since is not None:
+                self._running_since += took_s
 
     def counted(self, completions: Iterable[Completion]) -> Iterator[Completion]:
         """Pass completions on; the time from the first request to the end counts as running."""

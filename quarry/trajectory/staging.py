@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from quarry.keys import TrajectoryKey
 
 if TYPE_CHECKING:
+    from quarry.inference.engine import Usage
     from quarry.trajectory.journal import Journal
     from quarry.trajectory.manifest import Manifest
 
@@ -38,12 +39,14 @@ class StagedFile:
         manifest: what it is; verified and written beside it when it is published.
         journal: its journal, whose lock keeps others off until it is published.
         n_kept: samples that earlier runs had left and that were not run again.
+        usage: what the engine did for the others; None where no engine made the file.
     """
 
     path: Path
     manifest: Manifest
     journal: Journal | None = field(default=None, compare=False)
     n_kept: int = field(default=0, compare=False)
+    usage: Usage | None = field(default=None, compare=False)
 
 
 def staging_path(data_dir: Path, key: TrajectoryKey, view: str = TRAJECTORIES_VIEW) -> Path:

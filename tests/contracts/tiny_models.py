@@ -62,10 +62,10 @@ def tiny_model(architecture: str, vocab_size: int, n_layers: int = 3) -> PreTrai
     torch.manual_seed(0)
     shared = {
         "vocab_size": vocab_size,
-        "hidden_size": 32,
-        "intermediate_size": 64,
+        "hidden_size": 64,
+        "intermediate_size": 128,
         "num_hidden_layers": n_layers,
-        "num_attention_heads": 4,
+        "num_attention_heads": 2,
         "max_position_embeddings": CONTEXT_LENGTH,
         "initializer_range": 0.2,
         "eos_token_id": 0,
@@ -78,11 +78,11 @@ def tiny_model(architecture: str, vocab_size: int, n_layers: int = 3) -> PreTrai
             Olmo3Config(**shared, sliding_window=SLIDING_WINDOW, layer_types=kinds[:n_layers])
         )
     if architecture == "llama":
-        return LlamaForCausalLM(LlamaConfig(**shared, num_key_value_heads=2))
+        return LlamaForCausalLM(LlamaConfig(**shared, num_key_value_heads=1))
     if architecture == "qwen2":
-        return Qwen2ForCausalLM(Qwen2Config(**shared, num_key_value_heads=2))
+        return Qwen2ForCausalLM(Qwen2Config(**shared, num_key_value_heads=1))
     if architecture == "qwen3":
-        return Qwen3ForCausalLM(Qwen3Config(**shared, num_key_value_heads=2, head_dim=8))
+        return Qwen3ForCausalLM(Qwen3Config(**shared, num_key_value_heads=1, head_dim=32))
     if architecture == "gpt_neox":
         return GPTNeoXForCausalLM(GPTNeoXConfig(**shared))
     assert architecture == "gpt2", architecture

@@ -31,6 +31,7 @@ CHECKS = {
         "lengths_plausible",
         "rows_complete",
         "all_partitions_intact",
+        "semantic",
     },
     "correctness_labels": {
         "class_balance",

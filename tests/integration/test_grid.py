@@ -1,6 +1,7 @@
 """A grid from end to end through Dagster: collected, damaged, found, restored."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import h5py
@@ -41,6 +42,17 @@ def test_every_cell_is_collected_verified_and_labelled(platform: SmallPlatform):
     assert grid_state(platform.instance, "trajectories", NAMES, grid).is_intact
     assert platform.damaged() == {}
     assert not platform.launcher.unlabelled()
+
+
+def test_every_cell_says_which_device_was_leased_for_it(platform: SmallPlatform):
+    made = platform.instance.fetch_materializations(dg.AssetKey("trajectories"), limit=100).records
+    facts = [
+        record.asset_materialization.metadata for record in made if record.asset_materialization
+    ]
+    leases = {(str(one["device"].value), Path(str(one["lease"].value)).name) for one in facts}
+    assert leases == {("cpu", "cpu.lock")}
+    log = [one.user_message for one in platform.instance.all_logs(made[0].run_id)]
+    assert [line for line in log if line.startswith("leased cpu")]
 
 
 def test_plain_h5py_reads_the_six_datasets_with_the_newest_labels(platform: SmallPlatform):

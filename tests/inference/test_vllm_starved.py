@@ -1,0 +1,162 @@
+"""Too little memory, a damaged checkpoint, no vLLM: the run goes on where it can, else says why."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from quarry.errors import (
+    EngineMemoryError,
+    IntegrityError,
+    ModelLoadError,
+    UsageError,
+)
+from quarry.inference.engine import CaptureSpec, Completion
+from quarry.inference.host.session import session_members
+from quarry.inference.vllm_engine import VllmEngine
+from tests.contracts.engine_cases import GREEDY, PROMPTS
+from tests.contracts.tiny_models import write_tiny_checkpoint
+from tests.inference.vllm_under_fire import (
+    CAPTURE,
+    MANY,
+    MIB,
+    expected_of,
+    is_right,
+    load,
+    member,
+    session_of,
+)
+from tests.vllm_environment import needs_vllm, vllm_python
+
+pytestmark = [needs_vllm, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("models") / "llama", "llama")
+
+
+@pytest.fixture(scope="module")
+def reference(model_dir: Path) -> list[Completion]:
+    return expected_of(model_dir)
+
+
+@pytest.mark.parametrize("python", ["/nonexistent/python", sys.executable])
+def test_an_interpreter_without_vllm_is_refused_at_once(model_dir: Path, python: str) -> None:
+    if python == sys.executable == vllm_python():
+        pytest.skip("the tests run where vLLM is")
+    with pytest.raises(ModelLoadError, match="vLLM is not installed") as caught:
+        load(model_dir, vllm_python=python)
+    assert "make vllm" in str(caught.value)
+
+
+def truncate(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+
+
+def lose_weights(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.down_proj.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("damage", [truncate, lose_weights])
+def test_a_damaged_checkpoint_is_refused_with_its_cause(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    folder = write_tiny_checkpoint(tmp_path / "damaged", "llama")
+    damage(folder)
+    with load(folder) as engine:
+        with pytest.raises(ModelLoadError) as caught:
+            list(engine.run(PROMPTS, GREEDY, CAPTURE))
+        assert engine._supply.host is None
+    assert "Error" in str(caught.value.got)
+    assert "initialization failed" not in str(caught.value.got)
+
+
+def test_out_of_memory_halves_the_batch_and_the_run_goes_on(
+    model_dir: Path, reference: list[Completion]
+) -> None:
+    with starved(model_dir, cache_bytes=2048 * MIB, batch_size=4) as engine:
+        assert is_right(list(engine.run(PROMPTS, GREEDY, CAPTURE)), reference)
+        (remark,) = engine.usage.remarks
+        assert "out of memory with a batch of 4 and a cache of 2048 MiB" in remark
+        assert "going on with 2 and a cache of 1024 MiB" in remark
+
+
+def test_out_of_memory_at_the_smallest_batch_says_what_to_do(model_dir: Path) -> None:
+    with starved(model_dir, cache_bytes=8192 * MIB, batch_size=2) as engine:
+        with pytest.raises(EngineMemoryError, match="smallest batch") as caught:
+            list(engine.run(PROMPTS, GREEDY, CAPTURE))
+        assert len(engine.usage.remarks) == 1
+        assert engine._supply.host is None
+    assert "more memory" in str(caught.value)
+
+
+def starved(model_dir: Path, *, cache_bytes: int, batch_size: int) -> VllmEngine:
+    """An engine whose cache does not fit beside what vLLM itself needs."""
+    engine = load(model_dir, batch_size, memory_limit_bytes=4300 * MIB)
+    engine._supply.settings = replace(engine._supply.settings, cpu_cache_bytes=cache_bytes)
+    return engine
+
+
+def test_out_of_memory_in_the_middle_of_a_run_loses_nothing(
+    model_dir: Path, reference: list[Completion]
+) -> None:
+    with load(model_dir) as engine:
+        run = engine.run(PROMPTS * 40, GREEDY, CAPTURE)
+        completions = [next(run) for _ in range(3)]
+        session = session_of(engine)
+        # From now on the worker gets no more memory from the kernel than it has.
+        worker = member(session, "VLLM::Worker")
+        resource.prlimit(worker, resource.RLIMIT_AS, (4096, 4096))
+        completions += run
+        assert is_right(completions, reference)
+        (remark,) = engine.usage.remarks
+        assert "out of memory with a batch of 4" in remark
+        assert session_of(engine) != session
+
+
+def test_a_spool_smaller_than_one_request_grows_and_says_so(
+    model_dir: Path, reference: list[Completion]
+) -> None:
+    with load(model_dir, spool_bytes=1024) as engine:
+        assert is_right(list(engine.run(PROMPTS * 2, GREEDY, CAPTURE)), reference)
+        session = session_of(engine)
+        (remark,) = engine.usage.remarks
+        assert "spool" in remark
+        # The next call has a smaller need and the same room.
+        assert is_right(list(engine.run(PROMPTS, GREEDY, CAPTURE)), reference)
+        assert len(engine.usage.remarks) == 1
+        half = engine.run(PROMPTS, GREEDY)
+        next(half)
+    with pytest.raises(UsageError, match="closed"):
+        list(half)
+    assert session_members(session) == []
+
+
+def test_states_too_large_for_float16_are_named_and_the_engine_goes_on(
+    tmp_path: Path,
+) -> None:
+    loud = write_tiny_checkpoint(tmp_path / "loud", "llama")
+    weights = load_file(loud / "model.safetensors")
+    name = "model.layers.1.mlp.down_proj.weight"
+    weights[name] = weights[name] * 1e7
+    save_file(weights, loud / "model.safetensors", metadata={"format": "pt"})
+    with load(loud) as engine:
+        with pytest.raises(IntegrityError) as caught:
+            list(engine.run(MANY, GREEDY, CaptureSpec((0, 1, 2))))
+        (finding,) = caught.value.findings
+        assert (finding.sample_id, finding.kind) == ("toy/0", "float16_overflow")
+        assert "token 0, layer 1" in finding.where
+        calm = list(engine.run(PROMPTS, GREEDY, CaptureSpec((0,))))
+        assert len(calm) == len(PROMPTS)
+        with pytest.raises(IntegrityError, match="sequence 0"):
+            list(engine.states([[5, 6]], (2,)))
