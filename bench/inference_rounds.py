@@ -86,20 +86,20 @@ def compare(
     results: dict[str, Result] = {}
     with contextlib.ExitStack() as stack:
         processes: dict[str, WayProcess] = {}
+        starts: dict[str, float] = {}
         for way in ways:
             if way.process not in processes:
                 is_quarrys = way.program[0] != "inference_vllm.py"
                 python = sys.executable if is_quarrys else engine_python
                 command = [python, str(HERE / way.program[0]), *way.program[1:]]
-                processes[way.process] = stack.enter_context(
-                    WayProcess(command, {**settings, **way.settings})
-                )
+                process = stack.enter_context(WayProcess(command, {**settings, **way.settings}))
+                processes[way.process], starts[way.process] = process, process.start_s
             process = processes[way.process]
-            # Twice, since the first request may start the engine; that counts as its start.
-            first = process.ask({**make_job(0), **way.job})
+            # The first request may start the engine, which counts as its start.
+            first = process.ask({**make_job(0), **way.job, "n": 1})
             _, memory = process.ask_for_memory({**make_job(1), **way.job})
-            start_s = process.start_s + first.get("engine_start_s", 0.0)
-            results[way.name] = Result(start_s, memory, [])
+            starts[way.process] += float(first.get("engine_start_s", 0.0))
+            results[way.name] = Result(starts[way.process], memory, [])
         for number in range(repeat):
             for way in random.Random(number).sample(list(ways), len(ways)):
                 facts = processes[way.process].ask({**make_job(2 + number), **way.job})

@@ -8,6 +8,7 @@ import typer
 
 from commands.output import JsonOption, console, print_audit, show
 from commands.platform import Platform
+from sensors.launcher import Launcher
 
 
 def check(
@@ -26,7 +27,7 @@ def check(
     failed = show(platform.launcher.verify(cells), "Verifying", len(cells))
     marked = platform.launcher.mark_damaged()
     platform.launcher.roll_up()
-    is_wrong = semantic and bool(cells) and not _agree(platform, rows)
+    is_wrong = semantic and bool(cells) and not hidden_states_agree(platform.launcher, rows)
     print_audit(platform, as_json)
     if marked:
         console.print(
@@ -35,9 +36,9 @@ def check(
     raise typer.Exit(1 if failed or is_wrong else 0)
 
 
-def _agree(platform: Platform, rows: int) -> bool:
-    """Whether the hidden states of every cell are those of its model."""
-    outcome = platform.launcher.semantics(rows=rows)
+def hidden_states_agree(launcher: Launcher, rows: int) -> bool:
+    """Compare rows of every collected cell with its model; says what is wrong."""
+    outcome = launcher.semantics(rows=rows)
     if outcome.reason:
-        console.print(f"semantic: {outcome.reason}", markup=False)
+        console.print(f"semantic: {outcome.reason}", markup=False, soft_wrap=True)
     return outcome.is_success and not outcome.reason

@@ -36,6 +36,7 @@ from quarry.inference.checkpoint_checks import (
     check_complete,
     check_directory,
 )
+from quarry.inference.checkpoint_names import missing_weights
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +153,8 @@ def read_outline(source: str | Path, *, revision: str | None) -> CheckpointOutli
             generation: Any = GenerationConfig.from_pretrained(where, **options)
         except OSError:  # a checkpoint may have none; transformers then makes it from the config
             generation = GenerationConfig.from_model_config(config)
+        if Path(where).is_dir():
+            check_complete({"missing_keys": missing_weights(Path(where), config)}, where)
     return CheckpointOutline(config, generation, tokenizer, where, revision)
 
 

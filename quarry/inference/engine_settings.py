@@ -26,7 +26,6 @@ class EngineSettings:
         vllm_python: the interpreter that has vLLM; empty for the one that runs this.
         max_batch_tokens: most tokens that vLLM runs in one step; None takes its default.
         memory_limit_bytes: limit on the address space of vLLM's processes; None for none.
-        log_dir: where vLLM's own log is kept; None keeps it only while the engine is open.
         lease_fds: descriptors that a process which holds the devices' memory inherits
             (`pass_fds`), so that their lease lasts as long as it lives; see `lease`.
     """
@@ -37,7 +36,6 @@ class EngineSettings:
     memory_share: float = 0.9
     spool_bytes: int = 4 << 30
     vllm_python: str = ""
-    log_dir: Path | None = None
     memory_limit_bytes: int | None = None
     max_batch_tokens: int | None = None
     lease_fds: tuple[int, ...] = ()

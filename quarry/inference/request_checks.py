@@ -28,8 +28,8 @@ def check_layers(layers: Sequence[int], n_layers: int) -> None:
         )
 
 
-def checked_length(token_ids: Sequence[int], context_length: int) -> Sequence[int]:
-    """The token ids, if a model can process them.
+def checked_ids(token_ids: Sequence[int], context_length: int) -> list[int]:
+    """The token ids as plain integers, if a model can process them.
 
     Raises:
         UsageError: there are none, or more than `context_length`.
@@ -42,7 +42,7 @@ def checked_length(token_ids: Sequence[int], context_length: int) -> Sequence[in
             got=f"{len(token_ids)} tokens",
             fix="leave this sequence out, or use the model that made it",
         )
-    return token_ids
+    return [int(token) for token in token_ids]
 
 
 def end_token_ids(tokenizer: Any, config: Any, generation_config: Any) -> frozenset[int]:

@@ -34,7 +34,7 @@ from quarry.inference.engine import (
 from quarry.inference.generation import Decoder, Generated, Request
 from quarry.inference.memory import peak_memory_bytes
 from quarry.inference.prompt_encoding import PromptEncoder
-from quarry.inference.request_checks import check_layers, checked_length, end_token_ids
+from quarry.inference.request_checks import check_layers, checked_ids, end_token_ids
 from quarry.inference.torch_device import device_facts, settle_on
 from quarry.inference.usage_meter import UsageMeter
 
@@ -213,7 +213,7 @@ class TransformersEngine(InferenceEngine):
         _ = self.model  # says so if the engine is closed
         self._check_layers(CaptureSpec(tuple(layers)))
         spans = [
-            TokenSpan(f"sequence {number}", checked_length(ids, self._context_length), 0, len(ids))
+            TokenSpan(f"sequence {number}", checked_ids(ids, self._context_length), 0, len(ids))
             for number, ids in enumerate(sequences)
         ]
         return self._capture_batches.map(

@@ -29,13 +29,13 @@ from quarry.inference.engine import (
 from quarry.inference.engine_settings import EngineSettings
 from quarry.inference.host.interpreter import require_vllm
 from quarry.inference.prompt_encoding import PromptEncoder
-from quarry.inference.request_checks import check_layers, checked_length, end_token_ids
+from quarry.inference.request_checks import check_layers, checked_ids, end_token_ids
 from quarry.inference.stopping import StopDetector
 from quarry.inference.usage_meter import UsageMeter
 from quarry.inference.vllm_hosts import HostSupply, closed_engine
 from quarry.inference.vllm_requests import VllmRequest, check_temperature
 from quarry.inference.vllm_run import Answer, VllmRun
-from quarry.inference.vllm_start import start_settings
+from quarry.inference.vllm_start import device_facts, start_settings
 
 
 class VllmEngine(InferenceEngine):
@@ -110,7 +110,6 @@ class VllmEngine(InferenceEngine):
         supply = HostSupply(
             start,
             python=chosen.vllm_python,
-            log_path=chosen.log_dir / "vllm.log" if chosen.log_dir else None,
             keep_open=chosen.lease_fds,
             spool_bytes=chosen.spool_bytes,
             meter=meter,
@@ -150,8 +149,7 @@ class VllmEngine(InferenceEngine):
             "engine": "vllm",
             "weights": self._outline.identity,
             **self._versions,
-            "device": "cpu" if start.is_on_cpu else "cuda",
-            "n_devices": len(start.devices),
+            **device_facts(start),
             "dtype": start.dtype,
             "batch_size": self._batch_size,
         }
@@ -208,7 +206,7 @@ class VllmEngine(InferenceEngine):
         self._require_open()
         check_layers(layers, self._n_layers)
         requests = [
-            VllmRequest(n, 0, f"sequence {n}", "", list(checked_length(ids, self._context_length)))
+            VllmRequest(n, 0, f"sequence {n}", "", checked_ids(ids, self._context_length))
             for n, ids in enumerate(sequences)
         ]
         one_token = GenerationParameters(max_new_tokens=1)

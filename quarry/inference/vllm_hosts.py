@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
 
 from quarry.errors import CacheTooSmallError, EngineMemoryError, UsageError
@@ -37,7 +36,6 @@ class HostSupply:
     Args:
         settings: how vLLM is started at first; layers and spool are filled in.
         python: the interpreter that has vLLM; empty for this one.
-        log_path: where vLLM's log is kept; None for nowhere.
         keep_open: descriptors that the host inherits.
         spool_bytes: room for states under way.
         meter: takes the time of starts, and remarks.
@@ -48,7 +46,6 @@ class HostSupply:
         settings: HostSettings,
         *,
         python: str,
-        log_path: Path | None,
         keep_open: Sequence[int],
         spool_bytes: int,
         meter: UsageMeter,
@@ -56,7 +53,6 @@ class HostSupply:
         """No process is started yet."""
         self.settings = settings
         self._python = python
-        self._log_path = log_path
         self._keep_open = tuple(keep_open)
         self._spool_bytes = spool_bytes
         self._meter = meter
@@ -107,6 +103,16 @@ class HostSupply:
         self.drop()
         self.spool.close()
         self._spool, self._spool_bytes = None, slot_bytes
+
+    def remark_on_room(self, n_fitting: int, n_wanted: int) -> None:
+        """Say, once, that the shared memory and not the batch size bounds what runs at once."""
+        remark = (
+            f"the spool has room for the hidden states of {n_fitting} requests, so not {n_wanted} "
+            "but so many run at once; a larger `inference.spool` in the catalog has more"
+        )
+        if remark not in self._meter.reading().remarks:
+            logger.warning(remark)
+            self._meter.remark(remark)
 
     def ready(self, layers: Sequence[int]) -> EngineHost:
         """A host that captures at least these layers, started anew if need be.
@@ -183,7 +189,6 @@ class HostSupply:
             host = EngineHost(
                 self.settings,
                 python=self._python,
-                log_path=self._log_path,
                 keep_open=self._keep_open,
             )
             try:

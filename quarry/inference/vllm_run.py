@@ -150,6 +150,8 @@ class VllmRun:
             self._supply.make_room(self._layout.slot_bytes)
         room = self._supply.spool.arena_bytes if self._layout else 0
         self._window = window_size(self._most_at_once, self._layout, room)
+        if self._window < self._most_at_once:
+            self._supply.remark_on_room(self._window, self._most_at_once)
         self._host = self._supply.ready(self._layers)
         return self._host
 
@@ -161,8 +163,8 @@ class VllmRun:
             if len(self._under_way) >= most:
                 return
             if number not in self._under_way and number not in self._done:
-                self._under_way.add(number)
                 self._submit(host, number)
+                self._under_way.add(number)
 
     def _submit(self, host: EngineHost, number: int) -> None:
         """Send one request, its slot marked empty."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from quarry.errors import ModelLoadError
 from quarry.inference.checkpoint import CheckpointOutline, resolve_device
+from quarry.inference.devices import machine_devices
 from quarry.inference.engine_settings import EngineSettings
 from quarry.inference.host.settings import HostSettings
 
@@ -49,6 +50,16 @@ def _devices(asked: tuple[str, ...]) -> tuple[str, ...]:
     if asked != ("auto",):
         return asked
     return ("cuda:0",) if resolve_device("auto").type == "cuda" else ("cpu",)
+
+
+def device_facts(start: HostSettings) -> dict[str, str | int]:
+    """What decides how numbers are rounded: kind and model of the devices, and how many."""
+    models = {device.model for device in machine_devices() if device.name in start.devices}
+    facts: dict[str, str | int] = {
+        "device": "cpu" if start.is_on_cpu else "cuda",
+        "n_devices": len(start.devices),
+    }
+    return facts | ({} if start.is_on_cpu else {"device_name": ", ".join(sorted(models))})
 
 
 def _dtype(dtype: str, config: Any, *, is_on_cpu: bool) -> str:

@@ -27,9 +27,9 @@ class SharedVllm:
     def engine(self, model_dir: Path, batch_size: int) -> VllmEngine:
         """An engine of its own batch size on the process of its checkpoint."""
         if model_dir not in self._owners:
-            self._owners[model_dir] = VllmEngine.load(
-                model_dir, batch_size=16, settings=cpu_settings()
-            )
+            owner = VllmEngine.load(model_dir, batch_size=16, settings=cpu_settings())
+            list(owner.states([[5]], range(owner.n_layers)))  # so that it starts with all layers
+            self._owners[model_dir] = owner
         return self._owners[model_dir].sharing(batch_size)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from assets.check_state import grid_state, partition_tags
+from commands.checking import hidden_states_agree
 from quarry.audit.cell import CellStatus
 from quarry.audit.survey import survey
 from quarry.keys import TrajectoryKey
@@ -76,7 +77,9 @@ def test_a_run_that_makes_the_file_passes_the_check_over(platform: SmallPlatform
 
 
 @pytest.mark.filterwarnings("ignore:Non-compliant tag keys:DeprecationWarning")
-def test_a_planted_shift_passes_every_other_check_and_fails_this_one(platform: SmallPlatform):
+def test_a_planted_shift_passes_every_other_check_and_fails_this_one(
+    platform: SmallPlatform, capsys: pytest.CaptureFixture[str]
+):
     cell = platform.cells[0]
     assert checked(platform, cell).passed
     plant(platform, cell)
@@ -88,6 +91,9 @@ def test_a_planted_shift_passes_every_other_check_and_fails_this_one(platform: S
     assert "another position of the sequence: 1 token earlier" in (verdict.description or "")
     assert verdict.metadata["number_of_findings"].value == 5
 
+    assert not hidden_states_agree(platform.launcher, rows=0)
+    said = "semantic: Hidden states are those of another position of the sequence: 1 token earlier"
+    assert said in capsys.readouterr().err
     audited = {one.key.partition: one for one in survey(platform.catalog, platform.data_dir).cells}
     assert audited[cell].status is CellStatus.CORRUPTED
     assert "1 token earlier" in audited[cell].note
@@ -96,3 +102,4 @@ def test_a_planted_shift_passes_every_other_check_and_fails_this_one(platform: S
     all_succeeded(list(platform.launcher.cells([cell])))
     assert platform.damaged() == {}
     assert checked(platform, cell).passed
+    assert hidden_states_agree(platform.launcher, rows=1)

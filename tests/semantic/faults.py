@@ -120,10 +120,10 @@ INTACT = {
         "position",
         "1 token earlier",
     ),
-    "half of each state zero": Planted(
+    "a part of each state zero": Planted(
         setting((ALL, ALL, slice(0, 16))), "zeroed_part", "dimensions 0-15"
     ),
-    "a quarter of one layer zero": Planted(
+    "a part of one layer zero": Planted(
         setting((ALL, 1, slice(24, 32))), "zeroed_part", "dimensions 24-31"
     ),
     "all but zero": Planted(each(lambda states: states * np.float16(1e-4)), "zeroed", "are zero"),

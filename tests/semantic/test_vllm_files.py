@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from quarry.inference.engine_settings import EngineSettings
 from quarry.inference.vllm_engine import VllmEngine
 from quarry.semantic.checking import check_states
+from tests.inference.shared_vllm import cpu_settings
 from tests.semantic.collected import Collected, collected, open_tiny, write
 from tests.semantic.faults import INTACT
-from tests.vllm_environment import needs_vllm, vllm_python
+from tests.vllm_environment import needs_vllm
 
 pytestmark = needs_vllm
 
@@ -24,9 +24,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(models: Path) -> Iterator[Collected]:
     """What vLLM gave in bfloat16."""
     open_tiny(models, "olmo3").close()
-    settings = EngineSettings("vllm", ("cpu",), vllm_python=vllm_python())
-    folder = models / "olmo3"
-    with VllmEngine.load(folder, dtype="bfloat16", batch_size=4, settings=settings) as engine:
+    with VllmEngine.load(
+        models / "olmo3", dtype="bfloat16", batch_size=4, settings=cpu_settings()
+    ) as engine:
         yield collected(engine)
 
 

@@ -55,7 +55,6 @@ class EngineHost:
     Args:
         settings: how vLLM is started.
         python: the interpreter that has vLLM; empty for this one.
-        log_path: where the host's output goes; None for a file that goes with the host.
         keep_open: descriptors that the host inherits, such as those of a lease.
     """
 
@@ -64,14 +63,11 @@ class EngineHost:
         settings: HostSettings,
         *,
         python: str = "",
-        log_path: Path | None = None,
         keep_open: Sequence[int] = (),
     ) -> None:
         """Start the process and send the settings; `wait_until_ready` waits for vLLM."""
         self.settings = settings
-        self._log: IO[bytes] = (
-            tempfile.TemporaryFile() if log_path is None else log_path.open("w+b")  # noqa: SIM115
-        )
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the host
         ours, theirs = socket.socketpair()
         reading, self._lifeline = os.pipe()
         try:
