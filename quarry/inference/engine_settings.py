@@ -6,7 +6,6 @@ What is run is in `engine`; which checkpoint a catalog entry means, in `loading`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 EngineName = Literal["transformers", "vllm"]

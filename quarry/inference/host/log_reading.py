@@ -24,6 +24,8 @@ _CACHE = re.compile(
     r"larger than the available KV cache memory|No available memory for the cache blocks"
 )
 _RAISED = re.compile(r"(?:^|\] |\s)(?P<name>[A-Za-z_.]*(?:Error|Exception)): (?P<text>.+)$")
+_DIED = re.compile(r"Worker proc \S+ died unexpectedly")
+"""A worker that crashes raises nothing."""
 _CONSEQUENCES = (
     "Engine core initialization failed",
     "WorkerProc initialization failed",
@@ -57,9 +59,10 @@ def is_consequence(text: str) -> bool:
 
 
 def root_cause(log: str) -> str:
-    """The first exception of a log that is no consequence of another; empty if none."""
+    """The first exception that is no consequence of another, else a death; empty if none."""
     for line in log.splitlines():
         found = _RAISED.search(line.strip())
         if found and not is_consequence(line):
             return f"{found['name']}: {found['text'][:300]}"
-    return ""
+    death = _DIED.search(log)
+    return death[0] if death else ""

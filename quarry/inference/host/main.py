@@ -69,6 +69,7 @@ def _serve(channel: Channel) -> None:
     threading.Thread(target=_end_with_a_child, args=(channel,), daemon=True).start()
     spool = Spool.open(settings.spool) if settings.layers else None
     decode, special_ids = _tokenizer(settings)
+    _warm_up(engine)
     channel.send({"event": "ready", "start_s": time.monotonic() - began, **_versions()})
     Pump(engine, channel, spool, decode, special_ids).run()
 
@@ -103,6 +104,19 @@ def _engine(settings: HostSettings) -> Any:
     if settings.layers:
         chosen |= _capture_options(settings)
     return LLMEngine.from_engine_args(EngineArgs(**chosen))
+
+
+def _warm_up(engine: Any) -> None:
+    """Run a few tokens before anything counts: what can't work fails as a failure to load.
+
+    vLLM 0.32 on a CPU needs it: in bfloat16 its worker dies if its first step has a single token.
+    """
+    from vllm import SamplingParams
+
+    few = SamplingParams(temperature=0.0, max_tokens=2, ignore_eos=True, detokenize=False)
+    engine.add_request("warm-up", {"prompt_token_ids": [0] * 8}, few)
+    while engine.has_unfinished_requests():
+        engine.step()
 
 
 def _capture_options(settings: HostSettings) -> dict[str, Any]:
