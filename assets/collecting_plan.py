@@ -13,12 +13,15 @@ from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from assets.check_state import grid_state
 from assets.partitions import Grid, require_cells
+from assets.recording import CellRecord
 from assets.specs import BENCHMARK_SAMPLES, MODEL_CHECKPOINTS, TRAJECTORIES
 from assets.trajectory_checks import NAMES
 from quarry.catalog import Catalog
 from quarry.collection import expected_file
 from quarry.data_directory import DataDirectory
 from quarry.keys import TrajectoryKey
+from quarry.repair.proofs import local_manifest
+from quarry.semantic.verdicts import recorded_verdict
 from quarry.trajectory.verification import verify
 
 ASSET_KEY = dg.AssetKey(TRAJECTORIES.name)
@@ -34,12 +37,19 @@ class CollectionStep:
         step: what is due; None where nothing is, or nothing can be done.
         reason: why.
         is_blocked: whether something has to be made before the cell can be collected.
+        is_under_way: whether another run is at it, or waits to be.
     """
 
     partition: str
     step: Step | None
     reason: str
     is_blocked: bool = False
+    is_under_way: bool = False
+
+    @property
+    def is_left(self) -> bool:
+        """Whether something is still to be done, here or by another run."""
+        return self.step is not None or self.is_blocked or self.is_under_way
 
     @property
     def key(self) -> TrajectoryKey:
@@ -119,13 +129,16 @@ class GridPlanner:
         """What is due of one cell."""
         key, status = TrajectoryKey.from_partition(cell), statuses.get(cell)
         if status == AssetPartitionStatus.IN_PROGRESS:
-            return CollectionStep(cell, None, "another run is at it, or waits for the GPU")
+            reason = "another run is at it, or waits for the GPU"
+            return CollectionStep(cell, None, reason, is_under_way=True)
         defect = self._defect(key)
         if reason := defect or self._condemned(cell, failed):
             return self._collected(key, reason)
         if self.again and not self._was_made_here(cell):
             return self._collected(key, "asked for again")
         if status == AssetPartitionStatus.FAILED:
+            if self._is_outdated(key):
+                return self._collected(key, "its last run failed; the file is of older inputs")
             return CollectionStep(cell, "record", "its last run failed; the file seems whole")
         if status is None:
             return CollectionStep(cell, "record", "the file is there and not known to Dagster")
@@ -152,7 +165,17 @@ class GridPlanner:
         if not path.exists():
             return "no file"
         report = verify(path, level="light", expected=expected_file(self.entries, key))
-        return f"damaged: {report.errors[0].what}" if report.errors else ""
+        if report.errors:
+            return f"damaged: {report.errors[0].what}"
+        manifest = local_manifest(path)
+        wrong = manifest and recorded_verdict(self.directory.root, manifest.content_digest).wrong
+        return f"wrong: {wrong[0].what}" if wrong else ""
+
+    def _is_outdated(self, key: TrajectoryKey) -> bool:
+        """Whether the file is what the failed run was to replace: of other samples, say."""
+        manifest = local_manifest(self.directory.trajectory(key))
+        version = manifest.content_digest if manifest else None
+        return bool(version) and CellRecord(TRAJECTORIES, key, version).is_outdated(self.instance)
 
     @staticmethod
     def _condemned(cell: str, failed: Mapping[str, Sequence[str]]) -> str:

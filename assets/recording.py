@@ -63,13 +63,13 @@ class CellRecord:
 
     def is_recorded(self, instance: dg.DagsterInstance) -> bool:
         """Whether Dagster knows of it: then the UI shows the cell as fresh."""
-        wanted = dg.AssetRecordsFilter(
-            dg.AssetKey(self.identity.name), asset_partitions=[self.key.partition]
-        )
-        records = instance.fetch_materializations(wanted, limit=1).records
-        event = records[0].asset_materialization if records else None
-        tags = (event.tags if event else None) or {}
+        tags = self._recorded(instance)
         return all(tags.get(name) == text for name, text in self._versions(instance).items())
+
+    def is_outdated(self, instance: dg.DagsterInstance) -> bool:
+        """Whether this very content was recorded, and made by other code or from other inputs."""
+        is_known = self._recorded(instance).get(DATA_VERSION_TAG) == self.version
+        return is_known and not self.is_recorded(instance)
 
     def materialization(
         self, instance: dg.DagsterInstance, metadata: Mapping[str, Any]
@@ -106,6 +106,15 @@ class CellRecord:
             run.job_name, step_key, planned
         )
         instance.report_dagster_event(event, run_id=run.run_id)
+
+    def _recorded(self, instance: dg.DagsterInstance) -> Mapping[str, str]:
+        """The tags of the latest materialisation; none where there is none."""
+        wanted = dg.AssetRecordsFilter(
+            dg.AssetKey(self.identity.name), asset_partitions=[self.key.partition]
+        )
+        records = instance.fetch_materializations(wanted, limit=1).records
+        event = records[0].asset_materialization if records else None
+        return (event.tags if event else None) or {}
 
     def _versions(self, instance: dg.DagsterInstance) -> dict[str, str]:
         """The tags that decide whether it is stale."""

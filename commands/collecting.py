@@ -91,7 +91,7 @@ def _wanted(
         if (missing or every) and cell.status == "MISSING":
             reasons[cell.key.partition] = "missing"
         if (corrupt or every) and cell.status == "CORRUPTED":
-            reasons[cell.key.partition] = f"corrupt: {cell.findings[0].what}"
+            reasons[cell.key.partition] = f"corrupt: {cell.note}"
     if failed or every:
         for partition in platform.launcher.failed():
             reasons.setdefault(partition, "its last run failed")

@@ -47,7 +47,7 @@ def collect(
         runs = (platform.launcher.collect_grid(due, again=again) for _ in range(1))
         failed = bool(show(runs, "Collecting", 1))
     left = steps if dry_run or not due else _steps(platform, cells, models)
-    undone = {step.partition for step in left if step.step or step.is_blocked}
+    undone = {step.partition for step in left if step.is_left}
     done = [] if dry_run else [cell for cell in due if cell not in undone]
     if not dry_run:
         failed = _follow(platform, [one.partition for one in steps], done) or failed
@@ -85,7 +85,7 @@ def _explain(steps: Sequence[CollectionStep]) -> None:
     due = sum(step.step is not None for step in steps)
     console.print(f"{due} of {len(steps)} cells have something due")
     for step in steps:
-        if step.step or step.is_blocked:
+        if step.is_left:
             console.print(f"  {step.partition:<32} {step.sentence()}", markup=False, soft_wrap=True)
 
 

@@ -43,7 +43,8 @@ def reforward_files(
     device: Annotated[str, typer.Option(help="auto, cpu, or names such as cuda:0.")] = "auto",
     dtype: Annotated[Dtype, typer.Option(help="What the model computes in.")] = Dtype.AUTO,
     lease_dir: Annotated[
-        Path | None, typer.Option(help="Where it is kept who has which device.")
+        Path | None,
+        typer.Option(envvar="QUARRY_LEASE_DIR", help="Where it is kept who has which device."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

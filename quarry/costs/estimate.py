@@ -3,7 +3,7 @@
 The first of these that has been seen decides: the same cell; the same model and task; the same
 model, by what a token takes; other models on the same task; and if nothing was, the catalog's
 `effort.collect_gpu_hours`. A rate is that of all runs together, its range that of single runs. Only
-runs on the kind of device that was used last count: a GPU tells nothing of a CPU.
+runs on one kind of device count: on GPUs if one of the latest five used one, else on the CPU.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ class CostEstimates:
         self._catalog = catalog
         measured = [one for one in history.records if one.has_rate]
         measured.sort(key=lambda one: one.written_at)
-        self._last = measured[-1] if measured else None
-        self._records = [one for one in measured if self._is_like_last(one)]
+        has_gpu = any(one.n_devices for one in measured[-MOST_RUNS:])
+        self._records = [one for one in measured if bool(one.n_devices) == has_gpu]
+        self._last = self._records[-1] if self._records else None
 
     def of(self, key: TrajectoryKey, missing: Missing | None = None) -> Estimate:
         """The estimate for a cell.
@@ -194,11 +195,6 @@ class CostEstimates:
         runs = [one for one in runs if one.device == device] or runs
         least = 0.0 if has_small else _SMALL * max((one.n_samples for one in runs), default=0)
         return [one for one in runs if one.n_samples >= least][-MOST_RUNS:]
-
-    def _is_like_last(self, record: CostRecord) -> bool:
-        """Whether a run was on the kind of device that was used last."""
-        assert self._last is not None  # there is a record
-        return bool(record.n_devices) == bool(self._last.n_devices)
 
     def _limit(self, key: TrajectoryKey) -> int:
         """Most tokens that a completion may have."""

@@ -18,6 +18,9 @@ Outcome = Literal["running", "staged", "failed"]
 """`staged`: the file is complete. `running`, as the last word of an attempt: it was killed, or has
 not ended yet."""
 
+_LEAST_OF_UNFINISHED = 200
+"""Samples from which on those under way, 64 by default, matter little."""
+
 
 @dataclass(frozen=True)
 class CostRecord:
@@ -79,8 +82,12 @@ class CostRecord:
 
     @property
     def has_rate(self) -> bool:
-        """Whether it says how long a sample takes."""
-        return self.n_samples > 0 and self.run_s > 0
+        """Whether it says how long a sample takes.
+
+        The time of an attempt that was cut off includes samples under way, which are not counted.
+        """
+        least = 1 if self.outcome == "staged" else _LEAST_OF_UNFINISHED
+        return self.n_samples >= least and self.run_s > 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -18,6 +18,7 @@ from quarry.healing.work_file import sweep_left
 from quarry.keys import TrajectoryKey
 from quarry.repair.proofs import local_manifest
 from quarry.salvage.salvaging import salvage
+from quarry.semantic.verdicts import recorded_verdict
 from quarry.trajectory.manifest import manifest_path, read_manifest
 from quarry.trajectory.publication import recover
 from quarry.trajectory.report import Expected
@@ -85,6 +86,9 @@ def salvage_first(
         if is_misplaced:
             log("it is another cell's, so none of its rows can be used")
             return None
+        if _has_wrong_states(path, data_dir):
+            log("its hidden states are not its model's, so none of its rows are kept")
+            return None
         return _salvage(path, _output(path, key, data_dir), log)
     except _NotKeptError as error:
         raise error.cause from error
@@ -119,6 +123,12 @@ def _keep(
         log(f"the damaged file can't be kept in {aside}: {error}")
         return
     log(f"the damaged file is kept in {kept.parent}")
+
+
+def _has_wrong_states(path: Path, data_dir: Path) -> bool:
+    """Whether a comparison with the model condemned the content: digests know nothing of that."""
+    manifest = local_manifest(path)
+    return bool(manifest and recorded_verdict(data_dir, manifest.content_digest).wrong)
 
 
 def _salvage(path: Path, output: Path, log: Callable[[str], None]) -> SalvagedRows | None:

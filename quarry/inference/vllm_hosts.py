@@ -60,6 +60,8 @@ class HostSupply:
         self._spool: Spool | None = None
         self._user: HostUser | None = None
         self._is_closed = False
+        self._too_much: HostSettings | None = None
+        self._too_little: HostSettings | None = None
         self.facts: dict[str, Any] = {}
 
     @property
@@ -138,15 +140,17 @@ class HostSupply:
     def shrink(self, error: EngineMemoryError) -> None:
         """End a host that ran out of memory; the next one is half as large.
 
+        Where half leaves too small a cache beside the weights, the next is half-way between.
+
         Raises:
-            EngineMemoryError: it was the smallest, or a smaller one would have no cache.
+            EngineMemoryError: it was the smallest, or nothing between too much and too little is
+                left to try.
         """
         self.drop()
-        if isinstance(error, CacheTooSmallError):
-            raise error
-        old, new = self.settings, self.settings.halved()
+        old, new = self.settings, self._next(error)
+        is_too_little = isinstance(error, CacheTooSmallError)
         is_floor = old.batch_size == 1 if old.is_on_cpu else new.memory_share < _LEAST_SHARE
-        if is_floor:
+        if (is_floor and not is_too_little) or self._is_settled():
             raise EngineMemoryError(
                 "vLLM ran out of memory with the smallest batch",
                 where=old.source,
@@ -155,12 +159,35 @@ class HostSupply:
                 fix="use devices with more memory, a smaller dtype, or fewer new tokens",
             ) from error
         self.settings = new
+        lack = "too small a cache" if is_too_little else "out of memory"
         remark = (
-            f"out of memory with a batch of {old.batch_size} and {_room(old)} ({error.got}); "
+            f"{lack} with a batch of {old.batch_size} and {_room(old)} ({error.got}); "
             f"going on with {new.batch_size} and {_room(new)}"
         )
         logger.warning(remark)
         self._meter.remark(remark)
+
+    def _next(self, error: EngineMemoryError) -> HostSettings:
+        """What to try after a host that took too much memory, or left its cache too little."""
+        old = self.settings
+        if isinstance(error, CacheTooSmallError):
+            if self._too_much is None:
+                raise error
+            self._too_little = old
+            return old.between(self._too_much)
+        self._too_much, half = old, old.halved()
+        if self._too_little is None:
+            return half
+        return replace(old.between(self._too_little), batch_size=half.batch_size)
+
+    def _is_settled(self) -> bool:
+        """Whether too much and too little are so near that nothing between them is worth a try."""
+        much, little = self._too_much, self._too_little
+        if much is None or little is None:
+            return False
+        if much.is_on_cpu:
+            return much.cpu_cache_bytes - little.cpu_cache_bytes < much.cpu_cache_bytes // 16
+        return much.memory_share - little.memory_share < much.memory_share / 16
 
     def measure(self) -> None:
         """Note how much memory the host's processes have taken."""

@@ -32,7 +32,6 @@ from quarry.trajectory.reader import TrajectoryReader
 from quarry.trajectory.verification import verify
 
 DEFAULT_ROWS = 2
-_WHOLE = 0.9
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,8 @@ class _Comparison:
             lambda layer, bad: self._other_sample(row, layer, bad),
         )
         is_vague = all(cause.kind in UNEXPLAINED for cause in causes.values())
-        self._is_unlike = self._is_unlike and is_vague and screening.bad_share >= _WHOLE
+        is_whole = screening.is_bad_from_a_layer_on(row.layers)
+        self._is_unlike = self._is_unlike and is_vague and is_whole
         self._found += self._row_findings(row, screening, causes)
 
     def findings(self) -> list[Finding]:
@@ -262,7 +262,7 @@ class _Comparison:
         stored, here = self._weights
         return not_compared(
             "other_weights",
-            "The weights given are not those of the file, and their states differ everywhere",
+            "The weights given are not those of the file, and their states differ all over",
             self._path,
             expected=f"the weights {stored or '(the file names none)'}",
             got=f"the weights {here}; {self._found[0].got}",

@@ -29,6 +29,10 @@ _ODD = 4.0
 """Error of a position, in medians of its layer, from which on other positions are tried."""
 
 
+_MOST = 0.5
+"""Share of a layer's states that disagree where the whole layer does."""
+
+
 @dataclass(frozen=True)
 class Screening:
     """How a row compares.
@@ -46,10 +50,15 @@ class Screening:
         """Whether every state agrees."""
         return not self.bad
 
-    @property
-    def bad_share(self) -> float:
-        """Share of the row's states that disagree."""
-        return sum(map(len, self.bad.values())) / self.errors.size
+    def is_bad_from_a_layer_on(self, layers: tuple[int, ...]) -> bool:
+        """Whether most states of some layer and of all above it disagree, and no others.
+
+        So it is where the weights are others: of all layers, or of the upper ones.
+        """
+        ascending = sorted(range(len(layers)), key=lambda column: layers[column])
+        is_upper = set(ascending[len(ascending) - len(self.bad) :]) == self.bad.keys()
+        least = _MOST * self.errors.shape[1]
+        return is_upper and all(len(found) >= least for found in self.bad.values())
 
 
 def screen(row: StoredRow, reference: Reference, tolerance: Tolerance) -> Screening:

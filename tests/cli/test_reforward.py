@@ -35,6 +35,13 @@ def test_a_file_is_compared_with_the_model_that_it_names(cli, made, tmp_path):
     assert document["files"][0]["facts"]["weights"] == "those of the file"
 
 
+def test_leases_are_where_the_machines_are(cli, made, tmp_path):
+    path, leases = write(tmp_path / "data", made), tmp_path / "everybodys"
+    done = cli("reforward", path, "--device", "cpu", QUARRY_LEASE_DIR=str(leases))
+    assert done.returncode == 0, done.stderr
+    assert (leases / "cpu.lock").exists()
+
+
 def test_a_wrong_file_ends_with_1_is_explained_and_remembered(cli, made, tmp_path):
     path = write(tmp_path / "data", made, INTACT["layers one too early"].fault)
     clean = tmp_path / "clean" / path.name

@@ -63,6 +63,15 @@ def test_runs_are_pooled_and_their_range_is_that_of_single_runs():
     assert ends(found.gpu_hours) == spanned(0.51, 12600 / 400 * 100 / 3600 + 0.01, 1.51)
 
 
+def test_an_attempt_that_was_cut_off_early_tells_no_rate():
+    # of 64 samples under way, the first was handed out when the reading was taken
+    cut = {"outcome": "running", "run_s": 90.0, "n_samples": 1}
+    assert estimates(record(**cut)).of(KEY).source == "catalog"
+    assert estimates(record(), record(**cut)).of(KEY) == estimates(record()).of(KEY)
+    late = record(outcome="failed", n_samples=400, run_s=4 * 3600.0)
+    assert estimates(late).of(KEY).source == "cell"
+
+
 def test_a_run_on_two_gpus_counts_both():
     found = estimates(record(n_devices=2)).of(KEY)
     assert ends(found.gpu_hours) == spanned(2.02, 2.02, 2.02)
@@ -116,8 +125,10 @@ def test_on_a_cpu_there_are_no_gpu_hours():
 def test_runs_on_a_cpu_tell_nothing_of_a_gpu_and_the_other_way_round():
     slow = record(n_devices=0, device="cpu", run_s=360_000.0)
     assert estimates(slow, record()).of(KEY).gpu_hours.likely == pytest.approx(1.01)
-    gpu, cpu = record(), record(n_devices=0, device="cpu", model="large")
-    assert estimates(gpu, cpu).of(KEY).source == "task"
+    gpu = record()
+    on_cpu = [record(n_devices=0, device="cpu", model="large") for _ in range(MOST_RUNS)]
+    assert estimates(gpu, on_cpu[0]).of(KEY).source == "cell"  # one try on the CPU is none
+    assert estimates(gpu, *on_cpu).of(KEY).source == "task"
 
 
 def test_runs_of_the_engine_and_the_device_in_use_are_preferred():

@@ -161,7 +161,9 @@ def test_a_log_that_can_not_be_written_loses_no_cell(tmp_path: Path):
 
 def test_an_engine_that_counts_nothing_leaves_no_record(tmp_path: Path):
     class SilentEngine(ArithmeticEngine):
-        usage = Usage()
+        @property
+        def usage(self) -> Usage:
+            return Usage()
 
     collected(tmp_path, SilentEngine(), [])
     assert costs(tmp_path) == ()

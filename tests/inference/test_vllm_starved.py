@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import resource
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
@@ -18,8 +20,9 @@ from quarry.errors import (
     ModelLoadError,
     UsageError,
 )
-from quarry.inference.engine import CaptureSpec, Completion
+from quarry.inference.engine import CaptureSpec, Completion, GenerationParameters, Prompt
 from quarry.inference.host.session import session_members
+from quarry.inference.transformers_engine import TransformersEngine
 from quarry.inference.vllm_engine import VllmEngine
 from tests.contracts.engine_cases import GREEDY, PROMPTS
 from tests.contracts.tiny_models import write_tiny_checkpoint
@@ -178,3 +181,26 @@ def test_states_too_large_for_float16_are_named_and_the_engine_goes_on(
         assert len(calm) == len(PROMPTS)
         with pytest.raises(IntegrityError, match="sequence 0"):
             list(engine.states([[5, 6]], (2,)))
+
+
+def test_sequences_that_lose_their_pages_have_all_their_states(model_dir: Path) -> None:
+    """The cache holds two of sixteen sequences, so that vLLM takes pages away all the time."""
+    words = ["Tom", "has", "12", "apples.", "Kim", "is", "a", "cat;", "def", "東京", "Größe\n"]
+    dice = random.Random(1)
+    prompts = [
+        Prompt(f"toy/{n}", " ".join(dice.choices(words, k=dice.randint(1, 20)))) for n in range(60)
+    ]
+    parameters = GenerationParameters(
+        max_new_tokens=80, temperature=1.5, n=4, seed=3, stop=("Tom", "cat", "12")
+    )
+    with load(model_dir, 16, spool_bytes=64 * MIB) as engine:
+        engine._supply.settings = replace(engine._supply.settings, cpu_cache_bytes=600 << 10)
+        completions = list(engine.run(prompts, parameters, CAPTURE))
+    sequences = [[*c.prompt_token_ids.tolist(), *c.output_token_ids.tolist()] for c in completions]
+    assert sum(c.finish_reason == "stop" for c in completions) > 100
+    with TransformersEngine.load(model_dir, batch_size=16, device="cpu") as other:
+        for completion, expected in zip(
+            completions, other.states(sequences, CAPTURE.layers), strict=True
+        ):
+            assert completion.hidden_states is not None
+            np.testing.assert_allclose(completion.hidden_states, expected, atol=2e-2, rtol=1e-3)

@@ -251,6 +251,7 @@ def test_nothing_else_touches_the_cell_that_the_run_is_at(grid: SmallPlatform):
     health = grid_health(grid.instance, grid.grid, grid.catalog, directory, grid.store)
     assert health.busy == [cell]
     assert steps(grid)[cell].step is None
+    assert steps(grid)[cell].is_left
     assert steps(grid)[other].step == "collect"
 
     grid.instance.report_run_failed(run)

@@ -1,12 +1,15 @@
 """What can't be told is said, and condemns no file."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 import torch
 
 from quarry.errors import EngineMemoryError, IntegrityError, ModelLoadError
+from quarry.inference.engine import InferenceEngine
 from quarry.inference.transformers_engine import TransformersEngine
 from quarry.semantic.checking import check_states, examine_states
 from quarry.semantic.engine_in_turn import EngineInTurn
@@ -25,21 +28,23 @@ def checkpoint(tiny, tmp_path_factory):
     return folder
 
 
-def retrained(checkpoint, folder, by: float) -> TransformersEngine:
-    """The same architecture with weights that differ by a share of their size."""
+def retrained(checkpoint, folder, by: float, only: str = "") -> TransformersEngine:
+    """The same architecture with weights, or some, that differ by a share of their size."""
     shutil.copytree(checkpoint, folder)
     engine = TransformersEngine.load(folder, dtype="float32", device="cpu")
     torch.manual_seed(1)
     with torch.no_grad():
-        for weight in engine.model.parameters():
+        for name, weight in engine.model.named_parameters():
+            if only not in name:
+                continue
             weight += by * weight.std() * torch.randn_like(weight) if weight.dim() > 1 else 0
     return engine
 
 
-@pytest.mark.parametrize("by", [0.05, 2.0])
-def test_other_weights_are_named_and_condemn_nothing(collect, checkpoint, tmp_path, by):
+@pytest.mark.parametrize(("by", "only"), [(0.05, ""), (2.0, ""), (0.5, "layers.3.")])
+def test_other_weights_are_named_and_condemn_nothing(collect, checkpoint, tmp_path, by, only):
     path = write(tmp_path, collect("llama", "float32", "prompt+output"))
-    report = check_states(path, retrained(checkpoint, tmp_path / "other", by))
+    report = check_states(path, retrained(checkpoint, tmp_path / "other", by, only))
     assert [(found.kind, found.severity) for found in report.findings] == [
         ("other_weights", "warning")
     ]
@@ -126,7 +131,7 @@ def test_engines_take_turns_and_a_model_that_failed_is_not_loaded_again(tiny):
 
         return Counted()
 
-    with EngineInTurn(open_engine) as engines:
+    with EngineInTurn(cast("Callable[[str], InferenceEngine]", open_engine)) as engines:
         assert engines.of("a") is engines.of("a")
         engines.of("b")
         for _ in range(2):

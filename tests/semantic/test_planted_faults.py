@@ -37,7 +37,7 @@ def test_wrong_but_intact_rows_are_found_and_explained(tiny, tmp_path, model, dt
     found = {name: [] for name in report.compared}
     for finding in report.findings:
         assert finding.severity == "error"
-        found[finding.sample_id].append(finding)
+        found[str(finding.sample_id)].append(finding)
     told = {
         name: {(one.kind, planted.says in f"{one.what}, {one.where}") for one in rows}
         for (name, planted), rows in zip(INTACT.items(), found.values(), strict=False)

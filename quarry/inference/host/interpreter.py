@@ -53,7 +53,7 @@ def _missing(python: str, got: str) -> ModelLoadError:
         where=python,
         expected="an interpreter that has vLLM",
         got=got,
-        fix="`make vllm` installs it for a CPU; with GPUs `pip install 'quarry-data[vllm]'` in an "
+        fix="`make vllm` installs it for a CPU; with GPUs `pip install 'vllm==0.32.*'` in an "
         "environment of its own and name its interpreter in QUARRY_VLLM_PYTHON; or set "
         "`engine: transformers`",
     )

@@ -31,6 +31,8 @@ from quarry.inference.host.wire import Channel
 
 _CPU_PAGE_TOKENS = 32
 """Tokens a page of the cache on a CPU; its attention takes multiples of 32."""
+_CPU_STEP_TOKENS = 4096
+"""Tokens of one step on a CPU, where more at once saves nothing."""
 _GRACE_S = 2.0
 
 
@@ -96,14 +98,24 @@ def _engine(settings: HostSettings) -> Any:
         "seed": 0,
     }
     if settings.is_on_cpu:
-        chosen |= {
-            "enforce_eager": True,
-            "block_size": _CPU_PAGE_TOKENS,
-            "kv_cache_memory_bytes": settings.cpu_cache_bytes,
-        }
+        chosen |= _cpu_options(settings)
     if settings.layers:
         chosen |= _capture_options(settings)
     return LLMEngine.from_engine_args(EngineArgs(**chosen))
+
+
+def _cpu_options(settings: HostSettings) -> dict[str, Any]:
+    """What differs on a CPU, where vLLM 0.32 has no seeds for prompts that take several steps."""
+    options: dict[str, Any] = {
+        "enforce_eager": True,
+        "block_size": _CPU_PAGE_TOKENS,
+        "kv_cache_memory_bytes": settings.cpu_cache_bytes,
+    }
+    if settings.max_batch_tokens is None:
+        longest = settings.context_length + SPARE_POSITIONS
+        whole = {"max_num_batched_tokens": max(longest, _CPU_STEP_TOKENS)}
+        options |= {"enable_chunked_prefill": False, **whole}
+    return options
 
 
 def _warm_up(engine: Any) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from vllm import SamplingParams
@@ -37,6 +37,7 @@ class _Growing:
     reason: str | None = None
     n_beyond: int = 0
     settled_since: float | None = None
+    is_run_again: bool = False
 
 
 class Pump:
@@ -115,6 +116,11 @@ class Pump:
             else:
                 growing.n_beyond += 1
         if growing.reason is None:
+            if output.finished:
+                raise RuntimeError(
+                    f"vLLM ended request {name} by itself after {len(growing.output_ids)} tokens: "
+                    f"{output.outputs[0].finish_reason}"
+                )
             return
         if output.finished or growing.n_beyond or not _needs_last_token(growing.submission):
             del self._growing[name]
@@ -145,6 +151,9 @@ class Pump:
             if n_rows is None:
                 continue
             del self._awaiting_states[name]
+            if n_rows < _n_due(growing) and not growing.is_run_again:
+                self._run_again(name, growing)
+                continue
             self._channel.send(
                 {
                     "event": "done",
@@ -154,6 +163,24 @@ class Pump:
                     "n_rows": n_rows,
                 }
             )
+
+    def _run_again(self, name: str, growing: _Growing) -> None:
+        """Have the states of a complete sequence made once more, by one pass over its tokens.
+
+        vLLM goes on while we find that a completion has ended. Where its cache is full it may take
+        the pages away in that moment, as from any sequence, to compute them anew later.
+        """
+        wanted, capture = growing.submission, growing.submission.capture
+        assert capture is not None, "there are rows to come"
+        assert self._spool is not None, "there are rows to come"
+        self._spool.set_status(capture.slot, EMPTY)
+        growing.is_run_again, growing.settled_since = True, None
+        self._growing[name] = growing
+        ids = [*wanted.prompt_ids, *growing.output_ids][: capture.stop]
+        # vLLM itself ends it, after one token; so nothing can come in between.
+        whole = replace(wanted, prompt_ids=ids, max_new_tokens=1, temperature=0.0, seed=None)
+        whole = replace(whole, capture=replace(capture, stop=len(ids)))
+        self._engine.add_request(name, {"prompt_token_ids": ids}, _sampling(whole))
 
     def _rows_of(self, growing: _Growing) -> int | None:
         """Rows of states that are in the spool; None while they are under way."""
@@ -172,6 +199,15 @@ class Pump:
                 f"{_STATES_DEADLINE_S:g} s"
             )
         return None
+
+
+def _n_due(growing: _Growing) -> int:
+    """Rows of states that a complete sequence must have; none where nobody wants it any more."""
+    wanted = growing.submission
+    if wanted.capture is None or growing.reason == "aborted":
+        return 0
+    n_tokens = len(wanted.prompt_ids) + len(growing.output_ids)
+    return min(wanted.capture.stop, n_tokens) - wanted.capture.start
 
 
 def _needs_last_token(wanted: Submission) -> bool:

@@ -57,6 +57,14 @@ class HostSettings:
             cpu_cache_bytes=self.cpu_cache_bytes // 2,
         )
 
+    def between(self, other: HostSettings) -> HostSettings:
+        """As many sequences, with memory half-way to that of other settings."""
+        return replace(
+            self,
+            memory_share=(self.memory_share + other.memory_share) / 2,
+            cpu_cache_bytes=(self.cpu_cache_bytes + other.cpu_cache_bytes) // 2,
+        )
+
     def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(asdict(self))

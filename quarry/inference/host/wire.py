@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import selectors
 import socket
+import threading
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -85,10 +86,11 @@ class Channel:
         self._socket = connection
         self._rest = b""
         self._read: deque[dict[str, Any]] = deque()
+        self._sending = threading.Lock()
         self.is_closed = False
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send one message; what comes in meanwhile is kept for `receive`.
+        """Send one message; what comes in meanwhile is kept for `receive`. Threads take turns.
 
         Two ends that only sent would wait for each other as soon as both socket buffers are full.
 
@@ -96,7 +98,7 @@ class Channel:
             OSError: the other end is gone.
         """
         rest = memoryview(json.dumps(message).encode() + b"\n")
-        with selectors.DefaultSelector() as selector:
+        with self._sending, selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
             while rest:
                 ((_, events),) = selector.select()

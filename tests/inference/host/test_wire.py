@@ -69,6 +69,19 @@ def test_two_ends_that_send_more_than_the_buffers_hold_do_not_wait_for_each_othe
     right.close()
 
 
+def test_messages_of_two_threads_do_not_mix() -> None:
+    left, right = ends()
+    messages = [{"n": n, "ids": list(range(200_000))} for n in range(2)]
+    threads = [threading.Thread(target=left.send, args=(m,), daemon=True) for m in messages]
+    for thread in threads:
+        thread.start()
+        thread.join(0.2)  # it waits, since nobody reads yet
+    assert all(thread.is_alive() for thread in threads)
+    assert [right.receive(60), right.receive(60)] == messages
+    left.close()
+    right.close()
+
+
 def test_the_end_of_the_other_side_is_seen_after_its_last_message() -> None:
     left, right = ends()
     left.send({"n": 1})
