@@ -20,20 +20,10 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from quarry.inference.batching import pad
+from quarry.inference.checkpoint_engine import Request
 from quarry.inference.engine import FinishReason, GenerationParameters
 from quarry.inference.sampling import choose_tokens, random_stream
-from quarry.inference.stopping import StopDetector
-
-
-@dataclass(frozen=True)
-class Request:
-    """One completion to be generated."""
-
-    prompt_index: int
-    completion_index: int
-    sample_id: str
-    prompt_text: str
-    prompt_ids: list[int]
+from quarry.inference.stopping import StopDetector, plain_text
 
 
 @dataclass
@@ -104,10 +94,7 @@ class Decoder:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of token ids, special tokens removed, nothing tidied up."""
-        text: Any = self._tokenizer.decode(
-            list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return str(text)
+        return plain_text(self._tokenizer, token_ids)
 
     def _start(self, request: Request, parameters: GenerationParameters) -> Generated:
         """A completion with nothing generated yet."""

@@ -6,10 +6,20 @@ End-of-sequence tokens and the token limit are the decoding loop's business (`ge
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 # Decoding a tail alone can differ from the whole in its first characters (a leading space that
 # belongs to a word, half of a multi-byte character); so the tail starts this much earlier.
 _MARGIN_TOKENS = 8
+
+
+def plain_text(tokenizer: Any, token_ids: Sequence[int]) -> str:
+    """Text of token ids, special tokens removed, nothing tidied up."""
+    return str(
+        tokenizer.decode(
+            list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+    )
 
 
 class StopDetector:

@@ -17,24 +17,23 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from quarry.errors import UsageError
 from quarry.inference.batching import AdaptiveBatches, release_memory
 from quarry.inference.capture import HiddenStateCapture, TokenSpan, decoder_blocks
 from quarry.inference.checkpoint import Checkpoint, read_checkpoint, resolve_device
+from quarry.inference.checkpoint_engine import CheckpointEngine, Request, closed_engine
 from quarry.inference.engine import (
     CaptureSpec,
     Completion,
     GenerationParameters,
-    InferenceEngine,
     Prompt,
     Usage,
 )
-from quarry.inference.generation import Decoder, Generated, Request
+from quarry.inference.generation import Decoder, Generated
 from quarry.inference.memory import peak_memory_bytes
-from quarry.inference.prompt_encoding import PromptEncoder
-from quarry.inference.request_checks import check_layers, checked_ids, end_token_ids
+from quarry.inference.request_checks import check_layers, checked_ids
 from quarry.inference.torch_device import device_facts, settle_on
 from quarry.inference.usage_meter import UsageMeter
 
@@ -42,7 +41,7 @@ from quarry.inference.usage_meter import UsageMeter
 _BATCHES_PER_WINDOW = 4
 
 
-class TransformersEngine(InferenceEngine):
+class TransformersEngine(CheckpointEngine):
     """Runs one checkpoint with transformers.
 
     Rows are independent of their batch up to the rounding of floating point: another batch size can
@@ -66,26 +65,19 @@ class TransformersEngine(InferenceEngine):
                 got=str(batch_size),
                 fix="correct `batch_size` of the model in the catalog",
             )
-        self._source, self._identity = checkpoint.source, checkpoint.identity
-        self._device_type = checkpoint.model.device.type
-        settle_on(checkpoint.model.device)
-        self._model: PreTrainedModel | None = checkpoint.model
-        self._tokenizer = checkpoint.tokenizer
+        model = checkpoint.model
+        super().__init__(
+            checkpoint.source, checkpoint.tokenizer, model.config, model.generation_config
+        )
+        self._identity = checkpoint.identity
+        self._device_type = model.device.type
+        settle_on(model.device)
+        self._model: PreTrainedModel | None = model
         self._batch_size = batch_size
-        config = checkpoint.model.config.get_text_config()
-        self._n_layers = int(config.num_hidden_layers)
-        self._d_model = int(config.hidden_size)
-        self._context_length = int(config.max_position_embeddings)
-        self._prompts = PromptEncoder(checkpoint.tokenizer, checkpoint.source, self._context_length)
-        end_ids = end_token_ids(
-            checkpoint.tokenizer, checkpoint.model.config, checkpoint.model.generation_config
-        )
-        pad_id = min(end_ids, default=0)
-        self._decoder = Decoder(checkpoint.model, checkpoint.tokenizer, end_ids, pad_id)
-        self._capture = HiddenStateCapture(
-            checkpoint.model, decoder_blocks(checkpoint.model), pad_id
-        )
-        self._meter = meter or UsageMeter(n_devices=int(self._model.device.type == "cuda"))
+        pad_id = min(self._end_ids, default=0)
+        self._decoder = Decoder(model, checkpoint.tokenizer, self._end_ids, pad_id)
+        self._capture = HiddenStateCapture(model, decoder_blocks(model), pad_id)
+        self._meter = meter or UsageMeter(n_devices=int(model.device.type == "cuda"))
         self._generation_batches = AdaptiveBatches(batch_size, "generation", self._meter.remark)
         self._capture_batches = AdaptiveBatches(batch_size, "capture", self._meter.remark)
 
@@ -126,34 +118,8 @@ class TransformersEngine(InferenceEngine):
             UsageError: the engine is closed.
         """
         if self._model is None:
-            raise UsageError(
-                "An engine was used after it was closed",
-                where=f"engine of {self._source}",
-                expected="an open engine",
-                got="a closed one",
-                fix="load the model again",
-            )
+            raise closed_engine(self._source)
         return self._model
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The model's tokenizer."""
-        return self._tokenizer
-
-    @property
-    def n_layers(self) -> int:
-        """Number of decoder blocks of the model."""
-        return self._n_layers
-
-    @property
-    def d_model(self) -> int:
-        """Width of the residual stream."""
-        return self._d_model
-
-    @property
-    def context_length(self) -> int:
-        """Most tokens, prompt and output together."""
-        return self._context_length
 
     def describe(self) -> dict[str, Any]:
         """Engine, versions, kind of device, dtype, weights, and the batch size asked for."""
@@ -166,15 +132,6 @@ class TransformersEngine(InferenceEngine):
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "batch_size": self._batch_size,
         }
-
-    def encode(self, prompt: Prompt) -> list[int]:
-        """Token ids of a prompt, chat template applied.
-
-        Raises:
-            ModelLoadError: a chat prompt, but the model has no chat template.
-            UsageError: the prompt has no tokens.
-        """
-        return self._prompts.encode(prompt)[1]
 
     def run(
         self,
@@ -191,13 +148,7 @@ class TransformersEngine(InferenceEngine):
             UsageError: a layer to capture does not exist.
         """
         _ = self.model  # says so if the engine is closed
-        self._check_layers(capture)
-        requests: list[Request] = []
-        for index, prompt in enumerate(prompts):
-            text, ids = self._prompts.encode_checked(prompt, parameters.max_new_tokens)
-            requests += [
-                Request(index, k, prompt.sample_id, text, ids) for k in range(parameters.n)
-            ]
+        requests = self._requests(prompts, parameters, capture.layers if capture else ())
         return self._meter.counted(self._completions(requests, parameters, capture))
 
     def states(
@@ -211,7 +162,7 @@ class TransformersEngine(InferenceEngine):
             IntegrityError: a state is not finite or too large for float16.
         """
         _ = self.model  # says so if the engine is closed
-        self._check_layers(CaptureSpec(tuple(layers)))
+        check_layers(layers, self._n_layers)
         spans = [
             TokenSpan(f"sequence {number}", checked_ids(ids, self._context_length), 0, len(ids))
             for number, ids in enumerate(sequences)
@@ -233,11 +184,6 @@ class TransformersEngine(InferenceEngine):
         self._model = None
         del self._decoder, self._capture
         release_memory()
-
-    def _check_layers(self, capture: CaptureSpec | None) -> None:
-        """Refuse layers that the model does not have."""
-        if capture is not None:
-            check_layers(capture.layers, self._n_layers)
 
     def _completions(
         self,

@@ -10,35 +10,34 @@ One pass generates and captures; prompts that are sampled several times are comp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from transformers import PreTrainedTokenizerBase
 
 from quarry.inference.checkpoint import CheckpointOutline, read_outline
+from quarry.inference.checkpoint_engine import CheckpointEngine, Request, closed_engine
 from quarry.inference.engine import (
     CaptureSpec,
     Completion,
     GenerationParameters,
-    InferenceEngine,
     Prompt,
     Usage,
 )
 from quarry.inference.engine_settings import EngineSettings
 from quarry.inference.host.interpreter import require_vllm
-from quarry.inference.prompt_encoding import PromptEncoder
-from quarry.inference.request_checks import check_layers, checked_ids, end_token_ids
-from quarry.inference.stopping import StopDetector
+from quarry.inference.request_checks import check_layers, checked_ids
+from quarry.inference.stopping import StopDetector, plain_text
 from quarry.inference.usage_meter import UsageMeter
-from quarry.inference.vllm_hosts import HostSupply, closed_engine
-from quarry.inference.vllm_requests import VllmRequest, check_temperature
+from quarry.inference.vllm_hosts import HostSupply
+from quarry.inference.vllm_requests import check_temperature
 from quarry.inference.vllm_run import Answer, VllmRun
 from quarry.inference.vllm_start import device_facts, start_settings
 
 
-class VllmEngine(InferenceEngine):
+class VllmEngine(CheckpointEngine):
     """Runs one checkpoint with vLLM; the process starts with the first request.
 
     Rows are independent of their batch up to the rounding of floating point, as in every engine.
@@ -63,6 +62,9 @@ class VllmEngine(InferenceEngine):
         is_shared: bool = False,
     ) -> None:
         """Nothing is started yet."""
+        super().__init__(
+            outline.source, outline.tokenizer, outline.config, outline.generation_config
+        )
         self._outline = outline
         self._supply = supply
         self._versions = versions
@@ -70,12 +72,6 @@ class VllmEngine(InferenceEngine):
         self._meter = meter
         self._is_shared = is_shared
         self._is_closed = False
-        config = outline.config.get_text_config()
-        self._n_layers = int(config.num_hidden_layers)
-        self._d_model = int(config.hidden_size)
-        self._context_length = int(config.max_position_embeddings)
-        self._end_ids = end_token_ids(outline.tokenizer, outline.config, outline.generation_config)
-        self._prompts = PromptEncoder(outline.tokenizer, outline.source, self._context_length)
         self._special_ids = frozenset(int(token) for token in outline.tokenizer.all_special_ids)
 
     @classmethod
@@ -122,26 +118,6 @@ class VllmEngine(InferenceEngine):
             self._outline, self._supply, self._versions, batch_size, self._meter, is_shared=True
         )
 
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The model's tokenizer."""
-        return self._outline.tokenizer
-
-    @property
-    def n_layers(self) -> int:
-        """Number of decoder blocks of the model."""
-        return self._n_layers
-
-    @property
-    def d_model(self) -> int:
-        """Width of the residual stream."""
-        return self._d_model
-
-    @property
-    def context_length(self) -> int:
-        """Most tokens, prompt and output together."""
-        return self._context_length
-
     def describe(self) -> dict[str, Any]:
         """Engine, versions, kind of device, dtype, weights, and the batch size asked for."""
         start = self._supply.settings
@@ -153,15 +129,6 @@ class VllmEngine(InferenceEngine):
             "dtype": start.dtype,
             "batch_size": self._batch_size,
         }
-
-    def encode(self, prompt: Prompt) -> list[int]:
-        """Token ids of a prompt, chat template applied.
-
-        Raises:
-            ModelLoadError: a chat prompt, but the model has no chat template.
-            UsageError: the prompt has no tokens.
-        """
-        return self._prompts.encode(prompt)[1]
 
     def run(
         self,
@@ -181,14 +148,7 @@ class VllmEngine(InferenceEngine):
         """
         self._require_open()
         check_temperature(parameters)
-        if capture is not None:
-            check_layers(capture.layers, self._n_layers)
-        requests: list[VllmRequest] = []
-        for index, prompt in enumerate(prompts):
-            text, ids = self._prompts.encode_checked(prompt, parameters.max_new_tokens)
-            requests += [
-                VllmRequest(index, k, prompt.sample_id, text, ids) for k in range(parameters.n)
-            ]
+        requests = self._requests(prompts, parameters, capture.layers if capture else ())
         answers = self._answers(requests, parameters, capture, self._end_ids)
         return self._meter.counted(self._completion(answer, parameters) for answer in answers)
 
@@ -206,7 +166,7 @@ class VllmEngine(InferenceEngine):
         self._require_open()
         check_layers(layers, self._n_layers)
         requests = [
-            VllmRequest(n, 0, f"sequence {n}", "", checked_ids(ids, self._context_length))
+            Request(n, 0, f"sequence {n}", "", checked_ids(ids, self._context_length))
             for n, ids in enumerate(sequences)
         ]
         one_token = GenerationParameters(max_new_tokens=1)
@@ -232,7 +192,7 @@ class VllmEngine(InferenceEngine):
 
     def _answers(
         self,
-        requests: Sequence[VllmRequest],
+        requests: Sequence[Request],
         parameters: GenerationParameters,
         capture: CaptureSpec | None,
         end_ids: frozenset[int],
@@ -270,14 +230,7 @@ class VllmEngine(InferenceEngine):
     def _text(self, ids: Sequence[int], parameters: GenerationParameters) -> str:
         """The decoded output before its end token or stop string."""
         if ids[-1] in self._end_ids:
-            return self._decode(ids[:-1])
-        detector = StopDetector(parameters.stop, self._decode, self._special_ids)
-        before_stop = detector.text_before_stop(ids)
-        return self._decode(ids) if before_stop is None else before_stop
-
-    def _decode(self, token_ids: Sequence[int]) -> str:
-        """Text of token ids, special tokens removed, nothing tidied up."""
-        text: Any = self.tokenizer.decode(
-            list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return str(text)
+            return plain_text(self._tokenizer, ids[:-1])
+        decode = partial(plain_text, self._tokenizer)
+        before_stop = StopDetector(parameters.stop, decode, self._special_ids).text_before_stop(ids)
+        return decode(ids) if before_stop is None else before_stop

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from quarry.errors import CacheTooSmallError, EngineMemoryError, UsageError
+from quarry.errors import CacheTooSmallError, EngineMemoryError
+from quarry.inference.checkpoint_engine import closed_engine
 from quarry.inference.host.client import EngineHost
 from quarry.inference.host.settings import HostSettings
 from quarry.inference.host.spool import Spool
@@ -231,17 +232,6 @@ class HostSupply:
             list(self.settings.layers),
         )
         return host
-
-
-def closed_engine(source: str) -> UsageError:
-    """The error for a call of an engine that was closed."""
-    return UsageError(
-        "An engine was used after it was closed",
-        where=f"engine of {source}",
-        expected="an open engine",
-        got="a closed one",
-        fix="load the model again",
-    )
 
 
 def _room(settings: HostSettings) -> str:

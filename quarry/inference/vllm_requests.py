@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from quarry.errors import IntegrityError, UsageError
 from quarry.findings import Finding
+from quarry.inference.checkpoint_engine import Request
 from quarry.inference.engine import CaptureSpec, GenerationParameters
 from quarry.inference.host.spool import MOST_SLOTS
 from quarry.inference.host.wire import CaptureOrder, Submission
@@ -20,17 +21,6 @@ from quarry.inference.host.wire import CaptureOrder, Submission
 HIGHEST_TEMPERATURE = 2.0
 _WINDOWS = 4
 """Requests in the window for each that runs: a long one does not hold up those behind it."""
-
-
-@dataclass(frozen=True)
-class VllmRequest:
-    """One completion to be generated."""
-
-    prompt_index: int
-    completion_index: int
-    sample_id: str
-    prompt_text: str
-    prompt_ids: list[int]
 
 
 @dataclass(frozen=True)
@@ -80,7 +70,7 @@ class StatesLayout:
 
 
 def layout_of(
-    requests: Sequence[VllmRequest],
+    requests: Sequence[Request],
     parameters: GenerationParameters,
     capture: CaptureSpec,
     captured: tuple[int, ...],
@@ -122,7 +112,7 @@ def window_size(batch_size: int, layout: StatesLayout | None, arena_bytes: int) 
 
 def submission_of(
     number: int,
-    request: VllmRequest,
+    request: Request,
     parameters: GenerationParameters,
     end_ids: Sequence[int],
     capture: CaptureOrder | None,
@@ -143,14 +133,14 @@ def submission_of(
     )
 
 
-def completion_seed(seed: int, request: VllmRequest) -> int:
+def completion_seed(seed: int, request: Request) -> int:
     """The seed of one completion, in [0, 2^63): it follows from seed, sample id and k alone."""
     name = json.dumps([seed, request.sample_id, request.completion_index]).encode()
     digest = hashlib.blake2b(name, digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 
-def require_rows(request: VllmRequest, expected: int, n_rows: int) -> None:
+def require_rows(request: Request, expected: int, n_rows: int) -> None:
     """Refuse a completion whose states are not exactly as many as its tokens.
 
     Raises:

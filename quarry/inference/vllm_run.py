@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quarry.errors import EngineDiedError, EngineMemoryError
+from quarry.inference.checkpoint_engine import Request
 from quarry.inference.engine import CaptureSpec, FinishReason, GenerationParameters
 from quarry.inference.host.client import EngineHost
 from quarry.inference.host.spool import EMPTY
@@ -22,7 +23,6 @@ from quarry.inference.storable_states import require_storable
 from quarry.inference.vllm_hosts import HostSupply
 from quarry.inference.vllm_requests import (
     StatesLayout,
-    VllmRequest,
     layout_of,
     require_rows,
     submission_of,
@@ -34,7 +34,7 @@ from quarry.inference.vllm_requests import (
 class Answer:
     """What came back for one request."""
 
-    request: VllmRequest
+    request: Request
     output_ids: list[int]
     finish_reason: FinishReason
     states: npt.NDArray[np.float16] | None
@@ -56,7 +56,7 @@ class VllmRun:
     def __init__(
         self,
         supply: HostSupply,
-        requests: Sequence[VllmRequest],
+        requests: Sequence[Request],
         parameters: GenerationParameters,
         capture: CaptureSpec | None,
         end_ids: Sequence[int],

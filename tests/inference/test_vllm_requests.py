@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quarry.errors import IntegrityError
+from quarry.inference.checkpoint_engine import Request
 from quarry.inference.engine import CaptureSpec, GenerationParameters, Scope
 from quarry.inference.host.spool import MOST_SLOTS
 from quarry.inference.vllm_requests import (
     StatesLayout,
-    VllmRequest,
     completion_seed,
     layout_of,
     require_rows,
@@ -22,8 +22,8 @@ from quarry.inference.vllm_requests import (
 scopes = st.sampled_from(["prompt", "output", "prompt+output"])
 
 
-def request(n_prompt: int, sample_id: str = "toy/0", k: int = 0) -> VllmRequest:
-    return VllmRequest(0, k, sample_id, "", [1] * n_prompt)
+def request(n_prompt: int, sample_id: str = "toy/0", k: int = 0) -> Request:
+    return Request(0, k, sample_id, "", [1] * n_prompt)
 
 
 @given(
@@ -77,7 +77,7 @@ def test_without_capture_the_window_follows_the_batch(batch_size: int, window: i
 def test_a_seed_fits_vllm_and_follows_from_its_name(seed: int, sample_id: str, k: int) -> None:
     one = completion_seed(seed, request(3, sample_id, k))
     assert 0 <= one < 1 << 63
-    assert one == completion_seed(seed, VllmRequest(9, k, sample_id, "other", [2]))
+    assert one == completion_seed(seed, Request(9, k, sample_id, "other", [2]))
 
 
 def test_seeds_of_neighbours_all_differ() -> None:

@@ -19,6 +19,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -28,6 +29,7 @@ from quarry.inference.host.settings import SPARE_POSITIONS, HostSettings
 from quarry.inference.host.spool import Spool
 from quarry.inference.host.watcher import start_watcher
 from quarry.inference.host.wire import Channel
+from quarry.inference.stopping import plain_text
 
 _CPU_PAGE_TOKENS = 32
 """Tokens a page of the cache on a CPU; its attention takes multiples of 32."""
@@ -158,14 +160,9 @@ def _tokenizer(settings: HostSettings) -> tuple[Callable[[Sequence[int]], str], 
         settings.source, revision=settings.revision, trust_remote_code=False
     )
 
-    def decode(token_ids: Sequence[int]) -> str:
-        return str(
-            tokenizer.decode(
-                list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
-        )
-
-    return decode, frozenset(int(token) for token in tokenizer.all_special_ids)
+    return partial(plain_text, tokenizer), frozenset(
+        int(token) for token in tokenizer.all_special_ids
+    )
 
 
 def _versions() -> dict[str, str]:
