@@ -21,6 +21,10 @@ from resources.files import FilesResource
 from resources.store import ObjectStoreResource
 
 JOB, OP = "collect_grid", "collect"
+DESCRIPTION = (
+    "Collect many cells in one run: each model is loaded once for all of its cells. Labels and "
+    "copies are left to the other jobs, so that no GPU waits for them."
+)
 
 
 class GridCollectionConfig(dg.Config):
@@ -65,11 +69,7 @@ def build_collect_job(grid: Grid) -> dg.JobDefinition:
         work.raise_if_failed()
         yield dg.Output(None)
 
-    @dg.job(
-        name=JOB,
-        description="Collect many cells in one run: each model is loaded once for all of its "
-        "cells. Labels and copies are left to the other jobs, so that no GPU waits for them.",
-    )
+    @dg.job(name=JOB, description=DESCRIPTION)
     def collect_grid() -> None:
         collect()
 

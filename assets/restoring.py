@@ -31,6 +31,10 @@ from resources.files import FilesResource
 from resources.store import ObjectStoreResource
 
 JOB = "restore_cells"
+DESCRIPTION = (
+    "Restore one cell's trajectory file from its second copy, by damaged ranges where a file is "
+    "there. The damaged file is kept aside; no GPU is used."
+)
 DATA_VERSION_TAG = "dagster/data_version"
 ASSET_KEY = dg.AssetKey(TRAJECTORIES.name)
 
@@ -67,12 +71,7 @@ def build_restore_job(grid: Grid) -> dg.JobDefinition:
         yield from _verdict_on_copy(context, directory, store, key.partition)
         yield dg.Output(None)
 
-    @dg.job(
-        name=JOB,
-        partitions_def=grid.cells,
-        description="Restore one cell's trajectory file from its second copy, by damaged ranges "
-        "where a file is there. The damaged file is kept aside; no GPU is used.",
-    )
+    @dg.job(name=JOB, partitions_def=grid.cells, description=DESCRIPTION)
     def restore_cells() -> None:
         restore_trajectory()
 

@@ -5,6 +5,7 @@ over: the file was made by the very model a moment ago. What is compared is in `
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
@@ -12,9 +13,9 @@ from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, r
 from assets.partitions import Grid
 from assets.specs import TRAJECTORIES
 from quarry.inference.engine import InferenceEngine
+from quarry.inference.engine_in_turn import EngineInTurn
 from quarry.keys import TrajectoryKey
 from quarry.semantic.checking import DEFAULT_ROWS, SemanticReport, examine_states
-from quarry.semantic.engine_in_turn import EngineInTurn
 from quarry.semantic.verdicts import record_verdict
 from quarry.semantic.wording import SEMANTIC
 from resources.catalog import CatalogResource
@@ -69,12 +70,8 @@ def build_semantic_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
 
             def examine(partition: str) -> CheckReport:
                 key = TrajectoryKey.from_partition(partition)
-                report = examine_states(
-                    directory.trajectory(key),
-                    lambda: loaded.of(key.model),
-                    n_rows=config.rows,
-                    seed=seed,
-                )
+                path, engine = directory.trajectory(key), partial(loaded.of, key.model)
+                report = examine_states(path, engine, n_rows=config.rows, seed=seed)
                 return _check_report(report, len(record_verdict(directory.root, report).findings))
 
             yield from run_checks(

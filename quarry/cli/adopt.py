@@ -28,7 +28,7 @@ from quarry.cli.output import (
     printable,
     progress_bar,
 )
-from quarry.cli.verify import finding_text
+from quarry.cli.verify import emit_findings
 from quarry.errors import SourceMissingError, UsageError
 
 if TYPE_CHECKING:
@@ -203,8 +203,7 @@ def _show(adoptions: Sequence[Adoption]) -> None:
     for one in adoptions:
         if one.reason:
             emit(f"\n{printable(str(one.path))}: {one.status.value}: {printable(one.reason)}\n")
-        for finding in one.findings:
-            emit(printable(finding_text(finding)))
+        emit_findings(one.findings)
     if any(one.is_new for one in adoptions):
         emit(_NEXT)
 

@@ -15,18 +15,16 @@ from quarry.cli.choices import Dtype
 from quarry.cli.output import (
     CLEAN,
     FINDINGS,
-    emit,
     emit_json,
     emit_markdown,
-    printable,
     progress_bar,
 )
-from quarry.cli.verify import files_of, finding_text
+from quarry.cli.verify import emit_findings, files_of, what_was_found
 
 if TYPE_CHECKING:
     from quarry.inference.engine import InferenceEngine
+    from quarry.inference.engine_in_turn import EngineInTurn
     from quarry.semantic.checking import SemanticReport
-    from quarry.semantic.engine_in_turn import EngineInTurn
     from quarry.semantic.file_models import FileModel
 
 
@@ -55,7 +53,7 @@ def reforward_files(
 
     Example: `quarry reforward FILE --rows 4`
     """
-    from quarry.semantic.engine_in_turn import EngineInTurn
+    from quarry.inference.engine_in_turn import EngineInTurn
     from quarry.semantic.file_models import FileModel
 
     files = list(dict.fromkeys(file for path in paths for file in files_of(path)))
@@ -119,10 +117,8 @@ def as_document(reports: Sequence[SemanticReport]) -> dict[str, Any]:
         "is_confirmed": all(report.is_confirmed for report in reports),
         "files": [
             {
-                "path": str(report.path),
+                **what_was_found(report.path, report.facts, report.findings),
                 "is_confirmed": report.is_confirmed,
-                "facts": dict(report.facts),
-                "findings": [finding.as_dict() for finding in report.findings],
             }
             for report in reports
         ],
@@ -144,9 +140,7 @@ def show_reports(reports: Sequence[SemanticReport]) -> None:
         for report in reports
     ]
     emit_markdown(markdown_table(["File", "Rows", "Median error", "Worst", "Result"], table))
-    for report in reports:
-        for finding in report.findings:
-            emit(printable(finding_text(finding)))
+    emit_findings(finding for report in reports for finding in report.findings)
 
 
 def _error(report: SemanticReport, name: str) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quarry.cli.output import CLEAN, FINDINGS, emit, emit_json, printable
-from quarry.cli.verify import finding_text, key_of_path
+from quarry.cli.output import CLEAN, FINDINGS, emit, emit_json
+from quarry.cli.verify import emit_findings, key_of_path
 from quarry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,5 +94,4 @@ def _show(result: SalvageResult) -> None:
         emit(f"  lost: row {one.row} {one.sample_id or ''}: {one.reason}\n")
     if len(result.lost) > _SHOWN:
         emit(f"  and {len(result.lost) - _SHOWN} more; --json lists them all\n")
-    for finding in result.findings:
-        emit(printable(finding_text(finding)))
+    emit_findings(result.findings)

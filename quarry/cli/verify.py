@@ -5,7 +5,7 @@ What is examined lives in `quarry.trajectory`; here are only paths, words and ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,11 +119,9 @@ def as_document(reports: Sequence[Report], level: Level) -> dict[str, Any]:
         "is_clean": all(report.is_clean for report in reports),
         "files": [
             {
-                "path": str(report.path),
+                **what_was_found(report.path, report.facts, report.findings),
                 "is_clean": report.is_clean,
                 "checks_run": list(report.checks_run),
-                "facts": dict(report.facts),
-                "findings": [finding.as_dict() for finding in report.findings],
             }
             for report in reports
         ],
@@ -143,9 +141,7 @@ def show_reports(reports: Sequence[Report]) -> None:
         for report in reports
     ]
     emit_markdown(markdown_table(["File", "Bytes", "Result"], rows))
-    for report in reports:
-        for finding in report.findings:
-            emit(printable(finding_text(finding)))
+    emit_findings(finding for report in reports for finding in report.findings)
 
 
 def _result(report: Report) -> str:
@@ -157,6 +153,23 @@ def _result(report: Report) -> str:
         if count:
             parts.append(f"{count} {noun}" if count == 1 else f"{count} {noun}s")
     return ", ".join(parts)
+
+
+def what_was_found(
+    path: Path, facts: Mapping[str, Any], findings: Sequence[Finding]
+) -> dict[str, Any]:
+    """What every examination of a file says of it in JSON."""
+    return {
+        "path": str(path),
+        "facts": dict(facts),
+        "findings": [finding.as_dict() for finding in findings],
+    }
+
+
+def emit_findings(findings: Iterable[Finding]) -> None:
+    """Every finding with its cure."""
+    for finding in findings:
+        emit(printable(finding_text(finding)))
 
 
 def finding_text(finding: Finding) -> str:

@@ -44,11 +44,10 @@ class VllmEngine(CheckpointEngine):
 
     Args:
         outline: config and tokenizer of the checkpoint.
-        supply: gives the process that runs vLLM; closed with the engine unless it is shared.
+        supply: gives the process that runs vLLM; closed with the engine.
         versions: of vLLM and torch in their interpreter.
         batch_size: sequences at once.
         meter: counts what is done.
-        is_shared: whether other engines use the same process.
     """
 
     def __init__(
@@ -58,8 +57,6 @@ class VllmEngine(CheckpointEngine):
         versions: dict[str, str],
         batch_size: int,
         meter: UsageMeter,
-        *,
-        is_shared: bool = False,
     ) -> None:
         """Nothing is started yet."""
         super().__init__(
@@ -70,7 +67,6 @@ class VllmEngine(CheckpointEngine):
         self._versions = versions
         self._batch_size = batch_size
         self._meter = meter
-        self._is_shared = is_shared
         self._is_closed = False
         self._special_ids = frozenset(int(token) for token in outline.tokenizer.all_special_ids)
 
@@ -111,12 +107,6 @@ class VllmEngine(CheckpointEngine):
             meter=meter,
         )
         return cls(outline, supply, versions, batch_size, meter)
-
-    def sharing(self, batch_size: int) -> Self:
-        """Another engine on the same process; closing it leaves the process alone."""
-        return type(self)(
-            self._outline, self._supply, self._versions, batch_size, self._meter, is_shared=True
-        )
 
     def describe(self) -> dict[str, Any]:
         """Engine, versions, kind of device, dtype, weights, and the batch size asked for."""
@@ -181,14 +171,14 @@ class VllmEngine(CheckpointEngine):
 
     def close(self) -> None:
         """End vLLM's process; a second call does nothing."""
-        if not self._is_closed and not self._is_shared:
+        if not self._is_closed:
             self._supply.close()
         self._is_closed = True
 
     def _require_open(self) -> None:
         """Refuse to work after `close`."""
         if self._is_closed:
-            raise closed_engine(self._outline.source)
+            raise closed_engine(self._source)
 
     def _answers(
         self,

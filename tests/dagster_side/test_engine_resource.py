@@ -256,11 +256,11 @@ def test_the_settings_of_a_deployment_reach_the_engines(
     import definitions
 
     monkeypatch.setenv("QUARRY_ENGINE", "vllm")
-    monkeypatch.setenv("QUARRY_VLLM_PYTHON", "/opt/vllm/bin/python")
+    monkeypatch.setenv("QUARRY_VLLM_PYTHON", "python-with-vllm")
     monkeypatch.setenv("QUARRY_LEASE_DIR", str(tmp_path / "own"))
     monkeypatch.setenv("QUARRY_DEVICE", "cuda:0,cuda:1")
     set_up = definitions.current_deployment().engines()
-    assert (set_up.engine, set_up.vllm_python) == ("vllm", "/opt/vllm/bin/python")
+    assert (set_up.engine, set_up.vllm_python) == ("vllm", "python-with-vllm")
     assert (set_up.lease_dir, set_up.device) == (str(tmp_path / "own"), "cuda:0,cuda:1")
 
 

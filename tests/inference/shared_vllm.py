@@ -18,6 +18,17 @@ def cpu_settings(**changes: object) -> EngineSettings:
     return EngineSettings(**{**vars(settings), **changes})  # pyright: ignore[reportArgumentType]
 
 
+class BorrowingEngine(VllmEngine):
+    """An engine on another one's process, which it leaves alone when it is closed."""
+
+    @classmethod
+    def of(cls, owner: VllmEngine, batch_size: int) -> BorrowingEngine:
+        return cls(owner._outline, owner._supply, owner._versions, batch_size, owner._meter)
+
+    def close(self) -> None:
+        self._is_closed = True
+
+
 class SharedVllm:
     """One vLLM process a checkpoint; all of them end with `close`."""
 
@@ -30,7 +41,7 @@ class SharedVllm:
             owner = VllmEngine.load(model_dir, batch_size=16, settings=cpu_settings())
             list(owner.states([[5]], range(owner.n_layers)))  # so that it starts with all layers
             self._owners[model_dir] = owner
-        return self._owners[model_dir].sharing(batch_size)
+        return BorrowingEngine.of(self._owners[model_dir], batch_size)
 
     def close(self) -> None:
         """End all processes."""

@@ -21,11 +21,10 @@ from quarry.inference.host.session import session_members
 from quarry.inference.transformers_engine import TransformersEngine
 from quarry.inference.vllm_engine import VllmEngine
 from tests.contracts.engine_cases import GREEDY, PROMPTS, same_completions
-from tests.contracts.tiny_models import write_tiny_checkpoint
+from tests.inference.shared_vllm import BorrowingEngine
 from tests.inference.vllm_under_fire import (
     CAPTURE,
     MANY,
-    expected_of,
     is_right,
     load,
     member,
@@ -39,18 +38,8 @@ pytestmark = [needs_vllm, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_checkpoint(tmp_path_factory.mktemp("models") / "llama", "llama")
-
-
-@pytest.fixture(scope="module")
-def reference(model_dir: Path) -> list[Completion]:
-    return expected_of(model_dir)
-
-
-@pytest.fixture(scope="module")
-def engine(model_dir: Path) -> Iterator[VllmEngine]:
-    with load(model_dir) as engine:
+def engine(llama_dir: Path) -> Iterator[VllmEngine]:
+    with load(llama_dir) as engine:
         yield engine
         session = session_of(engine)
     assert session_members(session) == []
@@ -113,7 +102,7 @@ def cpu_ticks(pid: int, during_s: float) -> int:
 
 
 def test_three_hundred_prompts_with_stop_strings_are_those_of_transformers(
-    engine: VllmEngine, model_dir: Path
+    engine: VllmEngine, llama_dir: Path
 ) -> None:
     dice = random.Random(20)
     words = ["Tom", "has", "12", "apples.", "Kim", "is", "a", "cat;", "def", "東京", "Größe\n"]
@@ -121,12 +110,12 @@ def test_three_hundred_prompts_with_stop_strings_are_those_of_transformers(
         Prompt(f"toy/{n}", " ".join(dice.choices(words, k=dice.randint(1, 12)))) for n in range(300)
     ]
     parameters = GenerationParameters(max_new_tokens=12, stop=("a", "To", "\n", "cat", " 1"))
-    with TransformersEngine.load(model_dir, batch_size=32, device="cpu") as other:
+    with TransformersEngine.load(llama_dir, batch_size=32, device="cpu") as other:
         expected = list(other.run(prompts, parameters))
     assert {completion.finish_reason for completion in expected} == {"stop", "length"}
     order = dice.sample(range(300), 300)
     for batch_size in (1, 4, 16):
-        shared = engine.sharing(batch_size)
+        shared = BorrowingEngine.of(engine, batch_size)
         some = order if batch_size > 1 else order[:60]
         completions = list(shared.run([prompts[n] for n in some], parameters))
         assert same_completions(completions, [expected[n] for n in some])
@@ -177,9 +166,9 @@ for completion in engine.run(prompts, GenerationParameters(100), CaptureSpec((1,
 
 
 @pytest.mark.parametrize("moment", ["loaded", "completion"])
-def test_nothing_outlives_a_caller_that_is_killed(model_dir: Path, moment: str) -> None:
+def test_nothing_outlives_a_caller_that_is_killed(llama_dir: Path, moment: str) -> None:
     caller = subprocess.Popen(
-        [sys.executable, "-c", CALLER, str(model_dir), vllm_python()],
+        [sys.executable, "-c", CALLER, str(llama_dir), vllm_python()],
         stdout=subprocess.PIPE,
         text=True,
     )

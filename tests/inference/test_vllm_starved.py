@@ -30,7 +30,6 @@ from tests.inference.vllm_under_fire import (
     CAPTURE,
     MANY,
     MIB,
-    expected_of,
     is_right,
     load,
     member,
@@ -41,22 +40,12 @@ from tests.vllm_environment import needs_vllm, vllm_python
 pytestmark = [needs_vllm, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(scope="module")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_checkpoint(tmp_path_factory.mktemp("models") / "llama", "llama")
-
-
-@pytest.fixture(scope="module")
-def reference(model_dir: Path) -> list[Completion]:
-    return expected_of(model_dir)
-
-
 @pytest.mark.parametrize("python", ["/nonexistent/python", sys.executable])
-def test_an_interpreter_without_vllm_is_refused_at_once(model_dir: Path, python: str) -> None:
+def test_an_interpreter_without_vllm_is_refused_at_once(llama_dir: Path, python: str) -> None:
     if python == sys.executable == vllm_python():
         pytest.skip("the tests run where vLLM is")
     with pytest.raises(ModelLoadError, match="vLLM is not installed") as caught:
-        load(model_dir, vllm_python=python)
+        load(llama_dir, vllm_python=python)
     assert "make vllm" in str(caught.value)
 
 
@@ -94,17 +83,17 @@ def test_a_model_that_vllm_can_not_capture_from_is_refused_with_its_reason(tmp_p
 
 
 def test_out_of_memory_halves_the_batch_and_the_run_goes_on(
-    model_dir: Path, reference: list[Completion]
+    llama_dir: Path, reference: list[Completion]
 ) -> None:
-    with starved(model_dir, cache_bytes=2048 * MIB, batch_size=4) as engine:
+    with starved(llama_dir, cache_bytes=2048 * MIB, batch_size=4) as engine:
         assert is_right(list(engine.run(PROMPTS, GREEDY, CAPTURE)), reference)
         (remark,) = engine.usage.remarks
         assert "out of memory with a batch of 4 and a cache of 2048 MiB" in remark
         assert "going on with 2 and a cache of 1024 MiB" in remark
 
 
-def test_out_of_memory_at_the_smallest_batch_says_what_to_do(model_dir: Path) -> None:
-    with starved(model_dir, cache_bytes=8192 * MIB, batch_size=2) as engine:
+def test_out_of_memory_at_the_smallest_batch_says_what_to_do(llama_dir: Path) -> None:
+    with starved(llama_dir, cache_bytes=8192 * MIB, batch_size=2) as engine:
         with pytest.raises(EngineMemoryError, match="smallest batch") as caught:
             list(engine.run(PROMPTS, GREEDY, CAPTURE))
         assert len(engine.usage.remarks) == 1
@@ -112,17 +101,17 @@ def test_out_of_memory_at_the_smallest_batch_says_what_to_do(model_dir: Path) ->
     assert "more memory" in str(caught.value)
 
 
-def starved(model_dir: Path, *, cache_bytes: int, batch_size: int) -> VllmEngine:
+def starved(llama_dir: Path, *, cache_bytes: int, batch_size: int) -> VllmEngine:
     """An engine whose cache does not fit beside what vLLM itself needs."""
-    engine = load(model_dir, batch_size, memory_limit_bytes=4300 * MIB)
+    engine = load(llama_dir, batch_size, memory_limit_bytes=4300 * MIB)
     engine._supply.settings = replace(engine._supply.settings, cpu_cache_bytes=cache_bytes)
     return engine
 
 
 def test_memory_that_ends_in_the_middle_of_a_run_is_survived_and_nothing_wrong_comes_of_it(
-    model_dir: Path, reference: list[Completion]
+    llama_dir: Path, reference: list[Completion]
 ) -> None:
-    with load(model_dir) as engine:
+    with load(llama_dir) as engine:
         run = engine.run(PROMPTS * 40, GREEDY, CAPTURE)
         completions = [next(run) for _ in range(7)]
         session = session_of(engine)
@@ -145,9 +134,9 @@ def test_memory_that_ends_in_the_middle_of_a_run_is_survived_and_nothing_wrong_c
 
 
 def test_a_spool_smaller_than_one_request_grows_and_says_so(
-    model_dir: Path, reference: list[Completion]
+    llama_dir: Path, reference: list[Completion]
 ) -> None:
-    with load(model_dir, spool_bytes=1024) as engine:
+    with load(llama_dir, spool_bytes=1024) as engine:
         assert is_right(list(engine.run(PROMPTS * 2, GREEDY, CAPTURE)), reference)
         session = session_of(engine)
         grown, bound = engine.usage.remarks
@@ -183,7 +172,7 @@ def test_states_too_large_for_float16_are_named_and_the_engine_goes_on(
             list(engine.states([[5, 6]], (2,)))
 
 
-def test_sequences_that_lose_their_pages_have_all_their_states(model_dir: Path) -> None:
+def test_sequences_that_lose_their_pages_have_all_their_states(llama_dir: Path) -> None:
     """The cache holds two of sixteen sequences, so that vLLM takes pages away all the time."""
     words = ["Tom", "has", "12", "apples.", "Kim", "is", "a", "cat;", "def", "東京", "Größe\n"]
     dice = random.Random(1)
@@ -193,12 +182,12 @@ def test_sequences_that_lose_their_pages_have_all_their_states(model_dir: Path) 
     parameters = GenerationParameters(
         max_new_tokens=80, temperature=1.5, n=4, seed=3, stop=("Tom", "cat", "12")
     )
-    with load(model_dir, 16, spool_bytes=64 * MIB) as engine:
+    with load(llama_dir, 16, spool_bytes=64 * MIB) as engine:
         engine._supply.settings = replace(engine._supply.settings, cpu_cache_bytes=600 << 10)
         completions = list(engine.run(prompts, parameters, CAPTURE))
     sequences = [[*c.prompt_token_ids.tolist(), *c.output_token_ids.tolist()] for c in completions]
     assert sum(c.finish_reason == "stop" for c in completions) > 100
-    with TransformersEngine.load(model_dir, batch_size=16, device="cpu") as other:
+    with TransformersEngine.load(llama_dir, batch_size=16, device="cpu") as other:
         for completion, expected in zip(
             completions, other.states(sequences, CAPTURE.layers), strict=True
         ):

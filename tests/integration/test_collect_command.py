@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 
 from quarry.keys import TrajectoryKey
 from quarry.trajectory.verification import verify
+from tests.integration.commands import CLEAN, FINDINGS, ROOT, WRONG_USE, call, start
 from tests.integration.small_platform import (
     SmallPlatform,
     all_succeeded,
@@ -23,12 +22,10 @@ from tests.integration.small_platform import (
 )
 from tests.live_processes import descendants, kill, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND = "gsm8k-1shot|tiny_raw", "logiqa-1shot|tiny_raw"
 N_SAMPLES = 24
 PATIENCE_S = 90
 ASSET = dg.AssetKey("trajectories")
-CLEAN, FINDINGS, WRONG_USE = 0, 1, 2
 GOING_ON = re.compile(rf"going on from (\d+) of {N_SAMPLES} samples")
 pytestmark = [
     pytest.mark.slow,
@@ -56,34 +53,6 @@ def grid(tmp_path: Path, tiny_model: tuple[Path, Path]) -> Iterator[SmallPlatfor
         yield platform
 
 
-def start(grid: SmallPlatform, *arguments: str) -> subprocess.Popen[str]:
-    """`manage.py collect` on the grid."""
-    folder = grid.data_dir.parent
-    return subprocess.Popen(
-        [sys.executable, "manage.py", "collect", *arguments],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "DAGSTER_HOME": str(folder / "home"),
-            "QUARRY_CATALOG": str(folder / "catalog.yaml"),
-            "QUARRY_DATA_DIR": str(grid.data_dir),
-            "QUARRY_LEASE_DIR": str(folder / "leases"),
-            "QUARRY_DEVICE": "cpu",
-            "QUARRY_STORE": "off",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def call(grid: SmallPlatform, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, output and messages."""
-    child = start(grid, *arguments)
-    out, err = child.communicate()
-    return child.returncode, out, err
-
-
 def rows_of_second(grid: SmallPlatform) -> int:
     """Rows of the second cell that its journals in staging name."""
     task = TrajectoryKey.from_partition(SECOND).task
@@ -93,7 +62,7 @@ def rows_of_second(grid: SmallPlatform) -> int:
 
 def interrupted(grid: SmallPlatform, number: signal.Signals) -> int:
     """Stop a run in the midst of its second cell; returns how many rows of it were written."""
-    child = start(grid)
+    child = start("collect", grid)
     try:
         wait_for(lambda: rows_of_second(grid) >= 3, "the second cell under way", PATIENCE_S)
         if number == signal.SIGKILL:
@@ -129,7 +98,7 @@ def test_a_collection_that_was_stopped_goes_on_with_the_cell_that_was_open(
     assert statuses(grid)[FIRST] == "MATERIALIZED"
     assert not grid.file_of(SECOND).exists()
 
-    code, out, err = call(grid, "--json")
+    code, out, err = call("collect", grid, "--json")
 
     assert code == CLEAN, err
     document = json.loads(out)
@@ -154,13 +123,13 @@ def test_what_a_killed_run_left_open_can_be_materialised_alone(grid: SmallPlatfo
 
 
 def test_a_plan_does_nothing_and_its_exit_code_says_that_something_is_due(grid: SmallPlatform):
-    code, out, err = call(grid, "--dry-run", "--json", "--cell", SECOND)
+    code, out, err = call("collect", grid, "--dry-run", "--json", "--cell", SECOND)
     assert code == FINDINGS, err
     document = json.loads(out)
     assert [step["partition"] for step in document["plan"]] == [SECOND]
     assert document["plan"][0]["step"] == "collect"
     assert document["collected"] == []
     assert not grid.file_of(SECOND).exists()
-    code, out, err = call(grid, "--model", "nobody")
+    code, out, err = call("collect", grid, "--model", "nobody")
     assert (code, out) == (WRONG_USE, "")
     assert "nobody" in err

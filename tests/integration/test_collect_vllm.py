@@ -5,17 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.commands import CLEAN, FINDINGS, call, start
 from tests.integration.small_platform import SmallPlatform
 from tests.integration.test_collect_command import (
-    CLEAN,
-    FINDINGS,
     FIRST,
     PATIENCE_S,
     SECOND,
-    call,
     grid,  # noqa: F401  a fixture
     samples_gone_on_from,
-    start,
     statuses,
 )
 from tests.live_processes import descendants, kill, wait_for
@@ -52,7 +49,7 @@ def test_a_dead_engine_fails_its_cell_and_a_new_one_makes_the_others(
         journals = staging.glob("*gsm8k*.journal")
         return sum(path.read_bytes().count(b"\n") - 1 for path in journals)
 
-    child = start(grid, "--json")
+    child = start("collect", grid, "--json")
     try:
         wait_for(lambda: rows_of_first() >= 2, "rows of the first cell", START_S)
         [host] = hosts(child.pid)[:1]
@@ -70,7 +67,7 @@ def test_a_dead_engine_fails_its_cell_and_a_new_one_makes_the_others(
     written = rows_of_first()
     assert written >= 2
 
-    code, out, err = call(grid, "--json")
+    code, out, err = call("collect", grid, "--json")
 
     assert code == CLEAN, err
     assert json.loads(out)["collected"] == [FIRST]

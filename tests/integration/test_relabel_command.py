@@ -1,10 +1,7 @@
 """`quarry relabel`: a killed one goes on, and exit codes and JSON say what is left to do."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from assets.relabelling_plan import plan_cells
 from quarry.data_directory import DataDirectory
 from quarry.keys import TrajectoryKey
 from quarry.tables import read_table, write_table
+from tests.integration.commands import CLEAN, FINDINGS, ROOT, WRONG_USE, call, start
 from tests.integration.small_platform import (
     SmallPlatform,
     all_succeeded,
@@ -22,8 +20,6 @@ from tests.integration.small_platform import (
     write_catalog,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
-CLEAN, FINDINGS, WRONG_USE = 0, 1, 2
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Non-compliant tag keys:DeprecationWarning"),
@@ -44,32 +40,6 @@ def grid(
         all_succeeded(list(platform.launcher.samples()))
         all_succeeded(list(platform.launcher.cells(platform.cells)))
         yield platform
-
-
-def start(grid: SmallPlatform, *arguments: str) -> subprocess.Popen[str]:
-    """`manage.py relabel` on the grid."""
-    folder = grid.data_dir.parent
-    return subprocess.Popen(
-        [sys.executable, "manage.py", "relabel", *arguments],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "DAGSTER_HOME": str(folder / "home"),
-            "QUARRY_CATALOG": str(folder / "catalog.yaml"),
-            "QUARRY_DATA_DIR": str(grid.data_dir),
-            "QUARRY_STORE": "off",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def call(grid: SmallPlatform, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, output and messages."""
-    child = start(grid, *arguments)
-    out, err = child.communicate()
-    return child.returncode, out, err
 
 
 def age(grid: SmallPlatform) -> None:
@@ -93,7 +63,7 @@ def due(grid: SmallPlatform) -> set[str]:
 def test_a_killed_relabelling_goes_on_where_it_stopped(grid: SmallPlatform):
     age(grid)
     assert due(grid) == set(grid.cells)
-    child = start(grid)
+    child = start("relabel", grid)
     assert child.stderr is not None
     for line in child.stderr:
         if "1 of 6 cells" in line:
@@ -103,7 +73,7 @@ def test_a_killed_relabelling_goes_on_where_it_stopped(grid: SmallPlatform):
     assert 0 < len(left) < len(grid.cells)
     done = {cell: labels_path(grid, cell).stat().st_mtime_ns for cell in grid.cells}
 
-    code, out, err = call(grid, "--json")
+    code, out, err = call("relabel", grid, "--json")
 
     assert code == CLEAN, err
     graded = json.loads(out)["changes"]
@@ -115,7 +85,7 @@ def test_a_killed_relabelling_goes_on_where_it_stopped(grid: SmallPlatform):
 
 
 def test_a_cell_that_is_not_there_is_wrong_use(grid: SmallPlatform):
-    code, out, err = call(grid, "--cell", "gsm8k-1shot|nobody", "--plan")
+    code, out, err = call("relabel", grid, "--cell", "gsm8k-1shot|nobody", "--plan")
     assert (code, out) == (WRONG_USE, "")
     assert "not in the grid" in err
 
@@ -123,7 +93,7 @@ def test_a_cell_that_is_not_there_is_wrong_use(grid: SmallPlatform):
 def test_a_plan_does_nothing_and_its_exit_code_says_that_something_is_due(grid: SmallPlatform):
     age(grid)
     before = labels_path(grid, grid.cells[0]).read_bytes()
-    code, out, err = call(grid, "--plan", "--json", "--cell", grid.cells[0])
+    code, out, err = call("relabel", grid, "--plan", "--json", "--cell", grid.cells[0])
     assert code == FINDINGS, err
     (plan,) = json.loads(out)["plan"]
     assert (plan["partition"], plan["labelling"]) == (grid.cells[0], "stale")
@@ -132,7 +102,7 @@ def test_a_plan_does_nothing_and_its_exit_code_says_that_something_is_due(grid: 
 
 def test_one_cell_can_be_graded_again_and_what_moved_is_told(grid: SmallPlatform):
     cell = grid.cells[0]
-    code, out, err = call(grid, "--cell", cell, "--all")
+    code, out, err = call("relabel", grid, "--cell", cell, "--all")
     assert code == CLEAN, err
     assert out.startswith(cell)
     assert "1 of 1 cells" in err

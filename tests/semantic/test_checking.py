@@ -10,9 +10,9 @@ import torch
 
 from quarry.errors import EngineMemoryError, IntegrityError, ModelLoadError
 from quarry.inference.engine import InferenceEngine
+from quarry.inference.engine_in_turn import EngineInTurn
 from quarry.inference.transformers_engine import TransformersEngine
 from quarry.semantic.checking import check_states, examine_states
-from quarry.semantic.engine_in_turn import EngineInTurn
 from tests.semantic.collected import write
 from tests.semantic.faults import INTACT
 from tests.trajectory.examples import write_legacy

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from quarry.errors import QuarryError
@@ -52,11 +51,6 @@ class EngineInTurn(Generic[Model]):
         """Nothing is open yet."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close what is open."""
         self.close()
