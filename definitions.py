@@ -26,6 +26,7 @@ location shows is chosen by environment variables:
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,7 +38,9 @@ from assets.label_changes import build_change_checks, build_label_changes
 from assets.label_checks import build_label_checks
 from assets.labels import build_labels
 from assets.models import build_model_checkpoints, trains_models
-from assets.partitions import build_grid
+from assets.partitions import build_grid, build_reasoning_partitions
+from assets.reasoning import build_reasoning
+from assets.reasoning_checks import build_necessity_checks
 from assets.relabelling import build_relabel_job
 from assets.remote import build_remote_copies, build_stored_objects
 from assets.remote_checks import build_remote_checks
@@ -45,13 +48,16 @@ from assets.restoring import build_restore_job
 from assets.semantic_check import build_semantic_checks
 from assets.source_checks import build_source_checks
 from assets.sources import build_benchmark_samples
+from assets.stratified import build_stratified_dataset
+from assets.stratified_checks import build_stratified_checks
 from assets.sweeping import build_sweep_job
 from assets.trajectories import build_trajectories
 from assets.trajectory_checks import build_trajectory_checks
 from assets.version_checks import build_version_checks
 from io_managers.hdf5 import Hdf5IOManager, Hdf5ViewIOManager
 from io_managers.parquet import LabelsIOManager, ParquetIOManager
-from quarry.catalog import load_catalog
+from io_managers.reasoning import NecessityIOManager, StratifiedIOManager
+from quarry.catalog import Catalog, load_catalog
 from quarry.errors import UsageError
 from quarry.storage.opening import is_b2
 from resources.benchmarks import BenchmarkSourceResource
@@ -59,6 +65,7 @@ from resources.catalog import CatalogResource
 from resources.engines import EngineResource
 from resources.files import FilesResource
 from resources.graders import GraderResource
+from resources.necessity import NecessityResource
 from resources.store import ObjectStoreResource
 from sensors.adoption import build_adoption_sensor
 from sensors.automation import build_automation_sensors
@@ -108,12 +115,15 @@ class Deployment:
             "catalog": CatalogResource(path=str(self.catalog)),
             "files": FilesResource(data_dir=data_dir),
             "benchmarks": BenchmarkSourceResource(mirror=self.mirror),
-            "engines": self.engines(),
+            "engines": (engines := self.engines()),
+            "necessity": NecessityResource(engines=engines),
             "graders": GraderResource(sandbox=self.sandbox),
             "hdf5": Hdf5IOManager(data_dir=data_dir, store=store),
             "hdf5_view": Hdf5ViewIOManager(data_dir=data_dir, store=store),
             "labels": LabelsIOManager(data_dir=data_dir, store=store),
             "parquet": ParquetIOManager(data_dir=data_dir, store=store),
+            "necessity_tables": NecessityIOManager(data_dir=data_dir, store=store),
+            "stratified": StratifiedIOManager(data_dir=data_dir, store=store),
         }
 
     def engines(self) -> EngineResource:
@@ -134,6 +144,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors of a deployment."""
     catalog = load_catalog(deployment.catalog)
     grid, has_store = build_grid(catalog), bool(deployment.store)
+    reasoning, reasoning_checks = _reasoning(catalog)
     jobs = [
         *build_jobs(has_store=has_store),
         build_collect_job(grid),
@@ -141,16 +152,18 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
         build_restore_job(grid),
         build_sweep_job(),
     ]
+    assets = [
+        build_benchmark_samples(grid),
+        build_model_checkpoints(catalog, grid),
+        build_trajectories(grid),
+        *build_labels(grid),
+        build_label_changes(grid),
+        build_collection_audit(grid),
+        *([*build_remote_copies(grid), build_stored_objects()] if has_store else []),
+        *reasoning,
+    ]
     return dg.Definitions(
-        assets=[
-            build_benchmark_samples(grid),
-            build_model_checkpoints(catalog, grid),
-            build_trajectories(grid),
-            *build_labels(grid),
-            build_label_changes(grid),
-            build_collection_audit(grid),
-            *([*build_remote_copies(grid), build_stored_objects()] if has_store else []),
-        ],
+        assets=assets,
         asset_checks=[
             *build_source_checks(grid),
             *build_version_checks(grid, trains_models=trains_models(catalog)),
@@ -159,6 +172,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
             *build_label_checks(grid),
             *build_change_checks(grid),
             *(build_remote_checks(grid) if has_store else []),
+            *reasoning_checks,
         ],
         jobs=jobs,
         schedules=[
@@ -172,11 +186,31 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
             build_adoption_sensor(grid),
             build_orphan_sensor(),
             build_healing_sensor(grid, jobs, is_on=deployment.is_automated),
-            *build_automation_sensors(is_on=deployment.is_automated),
+            *build_automation_sensors(_names(assets), is_on=deployment.is_automated),
         ],
         resources=deployment.resources(),
         executor=dg.in_process_executor,  # decision 14: a process a run, not one more a step
     )
+
+
+def _names(assets: Sequence[dg.AssetsDefinition | dg.AssetSpec]) -> set[str]:
+    """Names of assets; each has a key of one part."""
+    return {one.key.to_user_string() for one in assets}
+
+
+def _reasoning(
+    catalog: Catalog,
+) -> tuple[list[dg.AssetsDefinition], list[dg.AssetChecksDefinition]]:
+    """Assets and checks of the catalog's section `reasoning`; none where it has none."""
+    spec = catalog.reasoning
+    if spec is None:
+        return [], []
+    partitions = build_reasoning_partitions(spec)
+    assets, checks = [*build_reasoning(spec, partitions)], build_necessity_checks(partitions)
+    if spec.targets:
+        assets.append(build_stratified_dataset(spec, partitions))
+        checks += build_stratified_checks(partitions)
+    return assets, checks
 
 
 def _setting(name: str, default: str) -> str:

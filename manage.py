@@ -13,12 +13,25 @@ from commands.collecting import backfill, demo
 from commands.collecting_grid import collect
 from commands.demo_heal import demo_heal
 from commands.healing import heal, inventory
+from commands.necessity import necessity
 from commands.output import console
 from commands.relabelling import relabel
 from commands.serving import ui
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-for command in (demo, check, backfill, collect, relabel, heal, inventory, demo_heal, ui):
+COMMANDS = (
+    demo,
+    check,
+    backfill,
+    collect,
+    necessity,
+    relabel,
+    heal,
+    inventory,
+    demo_heal,
+    ui,
+)
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""Partitions: the grid of model x benchmark, and its two dimensions alone.
+"""Partitions: the grid of model x benchmark, its two dimensions alone, and those of reasoning.
 
 Dimension names never change: they are part of every partition key.
 """
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from quarry.catalog import Catalog
+from quarry.catalog import Catalog, ReasoningSpec
 from quarry.errors import UnknownNameError
 from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey, benchmark_name
+from quarry.necessity.keys import SHARD_DIMENSION
+from quarry.necessity.shards import shard_names
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,28 @@ def build_grid(catalog: Catalog) -> Grid:
     )
     cells = dg.MultiPartitionsDefinition({MODEL_DIMENSION: models, BENCHMARK_DIMENSION: benchmarks})
     return Grid(models, benchmarks, cells)
+
+
+@dataclass(frozen=True)
+class ReasoningPartitions:
+    """The partitions of tests of necessity and of the datasets chosen from them."""
+
+    models: dg.StaticPartitionsDefinition
+    toy_models: dg.StaticPartitionsDefinition
+    shards: dg.MultiPartitionsDefinition
+    targets: dg.StaticPartitionsDefinition
+
+
+def build_reasoning_partitions(spec: ReasoningSpec) -> ReasoningPartitions:
+    """Every model with every shard of the candidates, and the targets."""
+    models = dg.StaticPartitionsDefinition(list(spec.models))
+    shards = dg.StaticPartitionsDefinition(shard_names(spec.candidates.shards))
+    return ReasoningPartitions(
+        models=models,
+        toy_models=dg.StaticPartitionsDefinition(spec.toy_models),
+        shards=dg.MultiPartitionsDefinition({MODEL_DIMENSION: models, SHARD_DIMENSION: shards}),
+        targets=dg.StaticPartitionsDefinition(list(spec.targets)),
+    )
 
 
 def cell_of(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> TrajectoryKey:

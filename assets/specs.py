@@ -14,6 +14,8 @@ from assets.freshness import AUDIT_FRESHNESS
 from quarry.benchmarks.benchmark_set import DRAW_VERSION
 from quarry.collection import COLLECTION_VERSION
 from quarry.grading.grader import labels_code_version
+from quarry.necessity.versions import NECESSITY_VERSION, POOL_VERSION
+from quarry.toy.codi import CODI_VERSION
 from quarry.trajectory.layout import FORMAT_VERSION
 
 OWNERS = ("team:research-data",)
@@ -176,6 +178,65 @@ COLLECTION_AUDIT = AssetIdentity(
     freshness=AUDIT_FRESHNESS,
 )
 
+CODI_CHECKPOINTS = AssetIdentity(
+    name="codi_checkpoints",
+    group="reasoning",
+    description="Tiny models that think in latent steps (CODI), trained here on toy arithmetic and "
+    "stored in the published format. Checkpoints from the hub or a directory are only loaded.",
+    kinds=("pytorch",),
+    code_version=str(CODI_VERSION),
+    automation=COLLECT,
+)
+
+REASONING_CANDIDATES = AssetIdentity(
+    name="reasoning_candidates",
+    group="reasoning",
+    description="The problems that are tested for necessity, with difficulty and shard: all of the "
+    "catalog's splits or a draw by hash, without questions that were tested before. A problem "
+    "stays in its shard for ever.",
+    kinds=("parquet",),
+    code_version=POOL_VERSION,
+    io_manager_key="parquet",
+    automation=MISSING,
+)
+
+COT_NECESSITY = AssetIdentity(
+    name="cot_necessity",
+    group="reasoning",
+    description="Does a model need its chain of thought? Each problem of a shard is answered "
+    "twice, with thoughts and without; it is needed where only the first answer is right. Durable "
+    "every 100 problems: materialise a failed shard again, or backfill *failed and missing*, and "
+    "it goes on where it stopped.",
+    kinds=("parquet", "pytorch"),
+    code_version=NECESSITY_VERSION,
+    io_manager_key="necessity_tables",
+    pool="gpu",
+    automation=COLLECT,
+)
+
+NECESSITY_RESULTS = AssetIdentity(
+    name="necessity_results",
+    group="reasoning",
+    description="All shards of a model in one table, with the share of problems that need the "
+    "chain of thought, by source and by difficulty. `quarry stratify` reads this file, too.",
+    kinds=("parquet",),
+    code_version="1",
+    io_manager_key="parquet",
+    automation=FOLLOW,
+)
+
+STRATIFIED_DATASET = AssetIdentity(
+    name="stratified_dataset",
+    group="reasoning",
+    description="Problems that need the chain of thought, so many of each stratum, as JSON and "
+    "Parquet. Existing problems are always kept and marked. Chosen by hash: whatever the order of "
+    "the results, and raising a target keeps every earlier choice.",
+    kinds=("json", "parquet"),
+    code_version="1",
+    io_manager_key="stratified",
+    automation=FOLLOW,
+)
+
 ALL = (
     BENCHMARK_SAMPLES,
     MODEL_CHECKPOINTS,
@@ -187,4 +248,9 @@ ALL = (
     REMOTE_LABELS,
     STORED_OBJECTS,
     COLLECTION_AUDIT,
+    CODI_CHECKPOINTS,
+    REASONING_CANDIDATES,
+    COT_NECESSITY,
+    NECESSITY_RESULTS,
+    STRATIFIED_DATASET,
 )

@@ -35,16 +35,16 @@ def build_version_checks(grid: Grid, *, trains_models: bool) -> list[dg.AssetChe
         trains_models: whether checkpoints are made here; a model from elsewhere has the revision
             that the catalog names, and no version of our code.
     """
-    checks = [_version_check(BENCHMARK_SAMPLES, SAMPLES_CURRENT, grid.benchmarks)]
+    checks = [version_check_of(BENCHMARK_SAMPLES, SAMPLES_CURRENT, grid.benchmarks)]
     if trains_models:
-        checks.append(_version_check(MODEL_CHECKPOINTS, CHECKPOINT_CURRENT, grid.models))
+        checks.append(version_check_of(MODEL_CHECKPOINTS, CHECKPOINT_CURRENT, grid.models))
     return checks
 
 
-def _version_check(
+def version_check_of(
     identity: AssetIdentity, check: CheckIdentity, partitions: dg.PartitionsDefinition
 ) -> dg.AssetChecksDefinition:
-    """The check of one asset."""
+    """The check of one asset: whether its partitions were made by the present code."""
 
     @dg.multi_asset_check(
         name=f"{identity.name}_version", specs=check_specs(identity.name, (check,), partitions)

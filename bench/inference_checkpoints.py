@@ -90,7 +90,7 @@ def write_checkpoint(
         torch.set_default_dtype(before)
     model.generation_config.pad_token_id = 0
     model.save_pretrained(folder)
-    _tokenizer(shape).save_pretrained(folder)
+    tokenizer_of(shape).save_pretrained(folder)
     return folder
 
 
@@ -108,7 +108,7 @@ def prompts(shape: Shape, count: int, seed: int, lengths: tuple[int, int]) -> li
     ]
 
 
-def _tokenizer(shape: Shape) -> Any:
+def tokenizer_of(shape: Shape) -> Any:
     """One token a word."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

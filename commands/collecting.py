@@ -7,18 +7,24 @@ from typing import Annotated
 
 import typer
 
+from commands.necessity import choose_datasets
 from commands.output import JsonOption, console, print_audit, show, stop
 from commands.platform import Platform
 
 
 def demo(as_json: JsonOption = False) -> None:
-    """Train the toy models, collect, verify and label all cells, print the audit."""
+    """Train the toy models, collect, verify and label all cells, choose datasets, print the audit.
+
+    What the catalog says of `reasoning` is done behind the grid.
+    """
     started = time.monotonic()
     platform = Platform()
     if not _prepare(platform, only_missing=False):
         raise stop(started)
     failed = show(platform.launcher.cells(platform.cells), "Collecting", len(platform.cells))
     platform.launcher.roll_up()
+    if platform.catalog.reasoning is not None and not choose_datasets(platform, []):
+        raise stop(started)
     print_audit(platform, as_json)
     if failed:
         raise stop(started)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from quarry.catalog import Catalog
     from quarry.data_directory import DataDirectory
     from resources.store import ObjectStoreResource
+    from sensors.reasoning_launcher import ReasoningLauncher
 
 console = Console(stderr=True, highlight=False)
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,6 +63,19 @@ class Platform:
         self.directory = DataDirectory(self.deployment.data_dir)
         self.store = self.deployment.object_store().process_config_and_initialize()
         self.cells = [key.partition for key in self.catalog.cells()]
+
+    def reasoning(self) -> ReasoningLauncher:
+        """The launcher of tests of necessity.
+
+        Raises:
+            CatalogError: the catalog has none.
+        """
+        from assets.partitions import build_reasoning_partitions
+        from sensors.reasoning_launcher import ReasoningLauncher
+
+        spec = self.catalog.reasoning_spec()
+        partitions = build_reasoning_partitions(spec)
+        return ReasoningLauncher(self.launcher, self.instance, spec, partitions)
 
     @property
     def healing_inputs(

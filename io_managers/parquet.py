@@ -16,7 +16,7 @@ class ParquetIOManager(PartitionedFileIOManager):
     def write(self, path: Path, value: pd.DataFrame) -> dict[str, Any]:
         """Publish a frame atomically."""
         write_table(value, path)
-        return _facts(value, path)
+        return table_facts(value, path)
 
     def read(self, path: Path) -> pd.DataFrame:
         """The frame of a file."""
@@ -29,9 +29,9 @@ class LabelsIOManager(ParquetIOManager):
     def write(self, path: Path, value: pd.DataFrame) -> dict[str, Any]:
         """Publish labels atomically."""
         publish_labels(value, path)
-        return _facts(value, path)
+        return table_facts(value, path)
 
 
-def _facts(value: pd.DataFrame, path: Path) -> dict[str, Any]:
+def table_facts(value: pd.DataFrame, path: Path) -> dict[str, Any]:
     """What the asset page shows of a table."""
     return {"dagster/row_count": len(value), "size_bytes": path.stat().st_size}

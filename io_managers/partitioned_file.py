@@ -1,5 +1,7 @@
 """The base of all IO managers: one file a partition, published whole, never deleted first.
 
+An asset without partitions has one file, under an empty partition key.
+
 A format adds `write` and `read`. Dagster calls `handle_output` and `load_input`; these find the
 path, call the format, bring a missing file back from the object store, and turn one that is there
 neither into a permanent failure that names key and path.
@@ -37,9 +39,8 @@ class PartitionedFileIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Publish the output of a partition."""
         with permanent_failures():
-            metadata = self.publish(
-                context.asset_key.to_user_string(), context.asset_partition_key, obj
-            )
+            partition = context.asset_partition_key if context.has_asset_partitions else ""
+            metadata = self.publish(context.asset_key.to_user_string(), partition, obj)
         context.add_output_metadata(metadata)
 
     def publish(self, asset: str, partition: str, value: Any) -> dict[str, Any]:
@@ -58,7 +59,8 @@ class PartitionedFileIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The value of the one upstream partition, or a dict of them by partition key."""
-        keys, asset = list(context.asset_partition_keys), context.asset_key.to_user_string()
+        asset = context.asset_key.to_user_string()
+        keys = list(context.asset_partition_keys) if context.has_asset_partitions else [""]
         with permanent_failures():
             values = {key: self.load(asset, key, context.log.info) for key in keys}
         return values[keys[0]] if len(keys) == 1 else values

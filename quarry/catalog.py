@@ -28,6 +28,7 @@ from quarry.catalog_entries import (
     Slug,
     Thresholds,
 )
+from quarry.catalog_reasoning import ExplicitSpec, ReasoningSpec
 from quarry.errors import CatalogError, UnknownNameError
 from quarry.inference.engine import GenerationParameters
 from quarry.inference.engine_settings import EngineName
@@ -45,6 +46,7 @@ __all__ = [
     "HubDataset",
     "InferenceSettings",
     "ModelSpec",
+    "ReasoningSpec",
     "ScrubSettings",
     "Thresholds",
     "load_catalog",
@@ -68,6 +70,7 @@ class Catalog(Entry):
     effort: Effort = Effort()
     scrub: ScrubSettings = ScrubSettings()
     heal: HealSettings = HealSettings()
+    reasoning: ReasoningSpec | None = None
 
     @model_validator(mode="after")
     def _names_agree(self) -> Catalog:
@@ -82,6 +85,32 @@ class Catalog(Entry):
                     "exemplars come from another split"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _reasoning_models_exist(self) -> Catalog:
+        for name, spec in self.reasoning.models.items() if self.reasoning else ():
+            if isinstance(spec, ExplicitSpec) and spec.model not in self.models:
+                raise ValueError(
+                    f"reasoning.models.{name}.model names no model: {spec.model!r}; "
+                    f"expected one of {', '.join(self.models)}"
+                )
+        return self
+
+    def reasoning_spec(self) -> ReasoningSpec:
+        """The tests of necessity of this catalog.
+
+        Raises:
+            CatalogError: it has none.
+        """
+        if self.reasoning is None:
+            raise CatalogError(
+                "A catalog has no tests of necessity",
+                where=f"catalog {self.name!r}",
+                expected="a section `reasoning`",
+                got="none",
+                fix="add the section, as in catalog/demo.yaml",
+            )
+        return self.reasoning
 
     def model(self, name: str) -> ModelSpec:
         """The model of that name.

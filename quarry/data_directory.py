@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from quarry.errors import UnknownNameError
 from quarry.keys import TrajectoryKey, checkpoint_path, samples_path, split_benchmark
+from quarry.necessity.keys import POOL_PATH, NecessityKey, dataset_path, results_path
 
 _PATHS: dict[str, Callable[[str], PurePosixPath]] = {
     "benchmark_samples": lambda partition: samples_path(*split_benchmark(partition)),
@@ -21,6 +22,11 @@ _PATHS: dict[str, Callable[[str], PurePosixPath]] = {
         TrajectoryKey.from_partition(partition).labelled_path
     ),
     "label_changes": lambda partition: TrajectoryKey.from_partition(partition).changes_path,
+    "codi_checkpoints": checkpoint_path,
+    "reasoning_candidates": lambda _: POOL_PATH,
+    "cot_necessity": lambda partition: NecessityKey.from_partition(partition).table_path,
+    "necessity_results": results_path,
+    "stratified_dataset": dataset_path,
 }
 
 
@@ -81,6 +87,10 @@ class DataDirectory:
     def checkpoint(self, model: str) -> Path:
         """A checkpoint that the platform trained itself."""
         return self.root / checkpoint_path(model)
+
+    def necessity_journal(self, key: NecessityKey) -> Path:
+        """Results of a shard that is being tested."""
+        return self.root / key.journal_path
 
     @property
     def toy_mirror(self) -> Path:

@@ -22,6 +22,7 @@
     │   ├── StorageCancelledError (OSError)        its caller gave up
     │   ├── StorageRefusedError   (OSError)        a cap, a permission: a person has to act
     │   └── StorageConflictError  (FileExistsError) another version was there than expected
+    ├── NecessityError        (RuntimeError)       problems of a shard could not be tested
     ├── GradingError          (RuntimeError)       the grader failed, not the completion
     │   └── SandboxUnavailableError (RuntimeError) this machine can't shut programs in
     └── UsageError            (ValueError)         a command was called wrongly
@@ -185,6 +186,10 @@ class StorageRefusedError(StorageError):
 
 class StorageConflictError(StorageError, FileExistsError):
     """An object's current version is not the one that the caller's condition names."""
+
+
+class NecessityError(QuarryError, RuntimeError):
+    """Problems of a shard could not be tested; the others are kept."""
 
 
 class GradingError(QuarryError, RuntimeError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,19 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     Raises:
         StorageFullError: the disk is full; `path` is as it was before.
     """
+    write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file in the same directory, sync it, give it its name.
+
+    Raises:
+        StorageFullError: the disk is full; `path` is as it was before.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
-        frame.to_parquet(temporary, index=False)
+        write(temporary)
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)

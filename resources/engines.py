@@ -46,7 +46,17 @@ class EngineResource(dg.ConfigurableResource):
             DeviceBusyError: no device became free in time.
             ModelLoadError: the checkpoint can't be read.
         """
-        request = EngineRequest(
+        request = self.request(model, engine=engine)
+        checkpoint = files.checkpoint(model) if catalog.model(model).recipe is not None else None
+        return open_leased(request, catalog, checkpoint, log=dg.get_dagster_logger().info)
+
+    def request(self, model: str, *, engine: EngineName | None = None) -> EngineRequest:
+        """What is to be opened where, by these settings; `engine` goes before them.
+
+        Raises:
+            UsageError: the setting names no engine.
+        """
+        return EngineRequest(
             model=model,
             engine=engine or self._engine(),
             device=self.device,
@@ -55,8 +65,6 @@ class EngineResource(dg.ConfigurableResource):
             lease_dir=Path(self.lease_dir) if self.lease_dir else None,
             holder=_holder(model),
         )
-        checkpoint = files.checkpoint(model) if catalog.model(model).recipe is not None else None
-        return open_leased(request, catalog, checkpoint, log=dg.get_dagster_logger().info)
 
     def _engine(self) -> EngineName | None:
         """The engine that is set for all models; None leaves it to the catalog."""

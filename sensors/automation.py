@@ -5,7 +5,7 @@ condition is left to the sensor that Dagster would otherwise make by itself.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
@@ -13,45 +13,65 @@ from dagster._core.scheduler.instigation import InstigatorStatus as Status
 
 from assets.specs import (
     BENCHMARK_SAMPLES,
+    CODI_CHECKPOINTS,
     COLLECTION_AUDIT,
     CORRECTNESS_LABELS,
+    COT_NECESSITY,
     LABEL_CHANGES,
     LABELLED_TRAJECTORIES,
     MODEL_CHECKPOINTS,
+    NECESSITY_RESULTS,
+    REASONING_CANDIDATES,
+    STRATIFIED_DATASET,
     TRAJECTORIES,
     AssetIdentity,
 )
 from assets.trajectories import AUTOMATION, PURPOSE_TAG
 
-COLLECTS = (BENCHMARK_SAMPLES, MODEL_CHECKPOINTS, TRAJECTORIES)
-FOLLOWS = (CORRECTNESS_LABELS, LABELLED_TRAJECTORIES, LABEL_CHANGES, COLLECTION_AUDIT)
+COLLECTS = (
+    BENCHMARK_SAMPLES,
+    MODEL_CHECKPOINTS,
+    TRAJECTORIES,
+    REASONING_CANDIDATES,
+    CODI_CHECKPOINTS,
+    COT_NECESSITY,
+)
+FOLLOWS = (
+    CORRECTNESS_LABELS,
+    LABELLED_TRAJECTORIES,
+    LABEL_CHANGES,
+    COLLECTION_AUDIT,
+    NECESSITY_RESULTS,
+    STRATIFIED_DATASET,
+)
 COLLECT_MISSING = "collect_missing_cells"
 AUTOMATED = {PURPOSE_TAG: AUTOMATION}
 """Marks every run that these sensors ask for, beside Dagster's `dagster/from_automation_condition`,
 which the daemon adds."""
 
 
-def build_automation_sensors(*, is_on: bool) -> list[dg.SensorDefinition]:
+def build_automation_sensors(assets: Collection[str], *, is_on: bool) -> list[dg.SensorDefinition]:
     """The sensors of automation.
 
     Args:
+        assets: names of those that the catalog makes; no catalog makes all.
         is_on: whether they run unless somebody switches them off.
     """
     return [
         _sensor(
             COLLECT_MISSING,
-            COLLECTS,
+            [one for one in COLLECTS if one.name in assets],
             "On means GPU hours: every cell of the grid that was never collected is collected, "
-            "once, after its samples were drawn and its toy model was trained. A cell that failed "
-            "waits for a person or for healing.",
+            "once, after its samples were drawn and its toy model was trained; every shard of "
+            "candidates is tested once. What failed waits for a person or for healing.",
             is_on=is_on,
         ),
         _sensor(
             "label_and_audit",
-            FOLLOWS,
+            [one for one in FOLLOWS if one.name in assets],
             "On means CPU time: intact cells are labelled, labelled again after a change of grader "
-            "or data, and their views follow; the audit is made after a change, at most hourly, "
-            "and once a day.",
+            "or data, and their views follow; datasets are chosen from new results; the audit is "
+            "made after a change, at most hourly, and once a day.",
             is_on=is_on,
         ),
     ]

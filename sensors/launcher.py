@@ -184,6 +184,10 @@ class Launcher:
             key for key, status in (statuses or {}).items() if status and status.value == "FAILED"
         }
 
+    def materialise(self, asset: str, partition: str = "") -> Outcome:
+        """Materialise one asset, or a partition of it, and run its checks."""
+        return self._materialise([asset], partition)
+
     def _materialised(self, asset: str) -> set[str]:
         return self._instance.get_materialized_partitions(dg.AssetKey(asset))
 

@@ -18,11 +18,13 @@ from quarry.cli import (
     devices,
     grade,
     inspect,
+    leakage,
     platform,
     reforward,
     repair,
     salvage,
     scrub,
+    stratify,
     verify,
 )
 from quarry.cli.output import INTERRUPTED, WRONG_USE, printable
@@ -64,7 +66,9 @@ app.command("salvage")(salvage.salvage_file)
 app.command("inspect")(inspect.inspect_file)
 app.command("audit")(audit.audit_grid)
 app.command("grade")(grade.grade_file)
+app.command("stratify")(stratify.stratify_candidates)
 app.command("devices")(devices.list_devices)
+app.command("leakage")(leakage.find_leakage)
 platform.register(app)
 
 

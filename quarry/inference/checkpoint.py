@@ -126,7 +126,7 @@ def read_checkpoint(
         tokenizer: Any = AutoTokenizer.from_pretrained(where, **options)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             where,
-            dtype=_resolve_dtype(dtype, chosen),
+            dtype=resolve_dtype(dtype, chosen),
             use_safetensors=True,
             output_loading_info=True,
             **options,
@@ -194,7 +194,7 @@ def _no_device(device: str) -> ModelLoadError:
     )
 
 
-def _resolve_dtype(dtype: str, device: torch.device) -> torch.dtype | str:
+def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype | str:
     """The dtype to load with; half precision is slow on most CPUs, so `auto` avoids it there."""
     if dtype == "auto":
         return torch.float32 if device.type == "cpu" else "auto"

@@ -35,10 +35,10 @@ def missing_weights(directory: Path, config: Any) -> list[str]:
     expected = set(model.state_dict())
     if not present <= expected:
         return []
-    return sorted(expected - present - _tied(model))
+    return sorted(expected - present - tied_names(model))
 
 
-def _tied(model: Any) -> set[str]:
+def tied_names(model: Any) -> set[str]:
     """Names of weights that are another one, and so need not be stored twice."""
     first_names: dict[int, str] = {}
     tied: set[str] = set(getattr(model, "all_tied_weights_keys", None) or ())

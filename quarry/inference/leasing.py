@@ -18,7 +18,7 @@ from quarry.inference.devices import (
     parse_devices,
 )
 from quarry.inference.engine_settings import EngineName, EngineSettings
-from quarry.inference.lease import take_lease
+from quarry.inference.lease import Lease, take_lease
 from quarry.inference.lease_file import Holder, default_folder
 from quarry.inference.leased_engine import LeasedEngine
 
@@ -72,15 +72,8 @@ def open_leased(
     """
     spec, limits = catalog.model(request.model), catalog.inference
     engine = request.engine or catalog.engine_of(request.model)
-    number_by_bus()
-    lease = take_lease(
-        _may_use(request, catalog, engine, log),
-        spec.tensor_parallel if engine == "vllm" else 1,
-        request.lease_dir or default_folder(),
-        holder=request.holder or Holder.me(request.model),
-        wait_s=limits.wait_minutes * 60,
-        log=log,
-    )
+    n_devices = spec.tensor_parallel if engine == "vllm" else 1
+    lease = lease_devices(request, catalog, engine=engine, n_devices=n_devices, log=log)
     try:
         from quarry.inference.loading import open_engine
 
@@ -98,6 +91,38 @@ def open_leased(
     except BaseException:
         lease.release()
         raise
+
+
+def lease_devices(
+    request: EngineRequest,
+    catalog: Catalog,
+    *,
+    engine: EngineName,
+    n_devices: int,
+    log: Callable[[str], None],
+) -> Lease:
+    """Lease devices for a model, waiting if need be; the caller releases them.
+
+    Args:
+        request: which model is to run where.
+        catalog: which devices there may be, and how long to wait.
+        engine: what is to run on them; PyTorch itself counts as `transformers`.
+        n_devices: how many.
+        log: takes a line about the lease, and about waiting for it.
+
+    Raises:
+        UsageError: a device does not exist, or there are fewer.
+        DeviceBusyError: not so many became free in time.
+    """
+    number_by_bus()
+    return take_lease(
+        _may_use(request, catalog, engine, log),
+        n_devices,
+        request.lease_dir or default_folder(),
+        holder=request.holder or Holder.me(request.model),
+        wait_s=catalog.inference.wait_minutes * 60,
+        log=log,
+    )
 
 
 def _may_use(

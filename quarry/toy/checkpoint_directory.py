@@ -51,8 +51,8 @@ def publish_directory(final: Path) -> Generator[Path]:
 
 
 def _sync(directory: Path) -> None:
-    """Wait until every file of the directory, and its list of files, are on the disk."""
-    for path in [*directory.iterdir(), directory]:
+    """Wait until every file in the directory, and the lists of files, are on the disk."""
+    for path in [*directory.rglob("*"), directory]:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

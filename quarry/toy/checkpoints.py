@@ -77,18 +77,32 @@ def ensure_checkpoint(
     return Checkpoint(directory, report.digest, report.facts())
 
 
+def model_with_recipe(catalog: Catalog, recipe: str, *, where: str) -> str:
+    """The first model of a catalog that has a recipe.
+
+    Args:
+        catalog: which models there are.
+        recipe: the recipe.
+        where: what continues that model, for the message.
+
+    Raises:
+        CatalogError: there is none.
+    """
+    for name, spec in catalog.models.items():
+        if spec.recipe == recipe:
+            return name
+    raise CatalogError(
+        "A toy model's parent is not in the catalog",
+        where=where,
+        expected=f"a model with recipe {recipe!r}",
+        got="none",
+        fix=f"add a model with recipe {recipe!r} to the catalog",
+    )
+
+
 def _parent_of(catalog: Catalog, model: str, recipe: str) -> str | None:
     """The model whose checkpoint this one continues."""
     wanted = parent_recipe(recipe)
     if wanted is None:
         return None
-    for name, spec in catalog.models.items():
-        if spec.recipe == wanted:
-            return name
-    raise CatalogError(
-        "A toy model's parent is not in the catalog",
-        where=f"models.{model}.recipe",
-        expected=f"a model with recipe {wanted!r}",
-        got="none",
-        fix=f"add a model with recipe {wanted!r} to the catalog",
-    )
+    return model_with_recipe(catalog, wanted, where=f"models.{model}.recipe")

@@ -6,28 +6,30 @@ train; so asking for a finished checkpoint costs no torch.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import blake3
-
 from quarry.benchmarks.source import BenchmarkSource
 from quarry.errors import ModelLoadError
 from quarry.inference.cpu_threads import let_threads_sleep
-from quarry.samples import Sample
 from quarry.toy.checkpoint_directory import publish_directory
 from quarry.toy.recipes import recipe_named, training_samples
+from quarry.toy.training_record import (
+    WEIGHTS,
+    TrainingRecord,
+    curve,
+    data_digest,
+    file_digest,
+    finished_as,
+    read_record,
+    write_record,
+)
 
 TRAINING_VERSION = 1
 """Raised whenever the same recipe, seed and data would give other weights."""
-
-_RECORD = "training.json"
-_WEIGHTS = "model.safetensors"
-_CURVE_POINTS = 50
 
 
 @dataclass(frozen=True)
@@ -66,32 +68,16 @@ class ToyBudget:
         return int(asdict(self)[recipe])
 
 
-@dataclass(frozen=True)
-class ToyTrainingReport:
-    """How a checkpoint came about; stored beside it as `training.json`.
+@dataclass(frozen=True, kw_only=True)
+class ToyTrainingReport(TrainingRecord):
+    """How the checkpoint of a recipe came about.
 
     Args:
         recipe: the recipe.
-        seed: the seed.
-        version: of the training code.
-        budget: what was spent.
-        data_digest: blake3 of the training samples.
-        parent_digest: blake3 of the parent's weights; None for the first recipe.
-        digest: blake3 of the weights.
-        wall_s: seconds it took.
-        loss_curve: mean loss of equal parts of the run, in order.
         n_own_answers: own correct answers by format, where a recipe learns from them.
     """
 
     recipe: str
-    seed: int
-    version: int
-    budget: dict[str, int]
-    data_digest: str
-    parent_digest: str | None
-    digest: str
-    wall_s: float
-    loss_curve: list[float]
     n_own_answers: dict[str, int]
 
     def facts(self) -> dict[str, str | int | float]:
@@ -153,11 +139,11 @@ def train_toy_model(
         "seed": seed,
         "version": TRAINING_VERSION,
         "budget": asdict(budget),
-        "data_digest": _data_digest(samples),
-        "parent_digest": _parent_digest(recipe, parent),
+        "data_digest": data_digest(samples),
+        "parent_digest": _recipe_parent_digest(recipe, parent),
     }
-    finished = read_report(directory)
-    if finished is not None and wanted.items() <= asdict(finished).items():
+    finished = finished_as(directory, ToyTrainingReport, wanted)
+    if finished is not None:
         return finished
     started = time.monotonic()
     let_threads_sleep()
@@ -176,59 +162,39 @@ def train_toy_model(
         )
         report = ToyTrainingReport(
             **wanted,
-            digest=_file_digest(building / _WEIGHTS),
+            digest=file_digest(building / WEIGHTS),
             wall_s=round(time.monotonic() - started, 1),
-            loss_curve=_curve(run.losses),
+            loss_curve=curve(run.losses),
             n_own_answers=run.n_own_answers,
         )
-        (building / _RECORD).write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")
+        write_record(building, report)
     return report
 
 
-def read_report(directory: Path) -> ToyTrainingReport | None:
-    """The report of a finished checkpoint whose weights are unchanged; None for anything else."""
-    try:
-        report = ToyTrainingReport(**json.loads((directory / _RECORD).read_text(encoding="utf-8")))
-        is_whole = _file_digest(directory / _WEIGHTS) == report.digest
-    except (OSError, ValueError, TypeError):
-        return None
-    return report if is_whole else None
-
-
-def _parent_digest(recipe: str, parent: Path | None) -> str | None:
-    """The digest of the checkpoint that a recipe continues."""
+def _recipe_parent_digest(recipe: str, parent: Path | None) -> str | None:
+    """The digest of the checkpoint that a recipe continues, where it continues one."""
     name = parent_recipe(recipe)
-    if name is None:
-        return None
-    report = read_report(parent) if parent is not None else None
+    return None if name is None else parent_digest(recipe, name, parent)
+
+
+def parent_digest(child: str, recipe: str, parent: Path | None) -> str:
+    """The digest of the checkpoint that a model continues.
+
+    Args:
+        child: the toy model that wants it, as the error names it.
+        recipe: of the parent.
+        parent: where its checkpoint should be.
+
+    Raises:
+        ModelLoadError: there is no finished checkpoint.
+    """
+    report = read_record(parent, ToyTrainingReport) if parent is not None else None
     if report is None:
         raise ModelLoadError(
-            f"The toy model {recipe!r} has no parent to continue from",
+            f"The toy model {child!r} has no parent to continue from",
             where=str(parent) if parent else "parent",
-            expected=f"a finished checkpoint of recipe {name!r}",
+            expected=f"a finished checkpoint of recipe {recipe!r}",
             got="no finished checkpoint" if parent else "none given",
-            fix=f"materialise `model_checkpoints` of the model with recipe {name!r} first",
+            fix=f"materialise `model_checkpoints` of the model with recipe {recipe!r} first",
         )
     return report.digest
-
-
-def _data_digest(samples: Mapping[str, Sequence[Sample]]) -> str:
-    """Digest of all that training sees of the samples."""
-    hasher = blake3.blake3()
-    for format, pool in samples.items():
-        for sample in pool:
-            row = [format, sample.id, sample.input, sample.target, sample.choices]
-            hasher.update(json.dumps(row).encode())
-    return hasher.hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    """Blake3 of a file."""
-    return blake3.blake3(path.read_bytes()).hexdigest()
-
-
-def _curve(losses: Sequence[float]) -> list[float]:
-    """The losses as the means of at most 50 equal parts."""
-    width = max(1, -(-len(losses) // _CURVE_POINTS))
-    parts = [losses[start : start + width] for start in range(0, len(losses), width)]
-    return [round(sum(part) / len(part), 4) for part in parts]

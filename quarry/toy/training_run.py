@@ -69,7 +69,7 @@ def run_recipe(
 ) -> TrainingRun:
     """Train a recipe and save model and tokenizer in the format of the hub."""
     recipe = recipe_named(name)
-    with _reproducible(seed, budget.n_threads):
+    with reproducible(seed, budget.n_threads):
         tokenizer, model = _start(parent, samples)
         answered, n_own = _answers(recipe, parent, samples, seed, budget)
         documents = DocumentStream(recipe, answered, f"{name}:{seed}")
@@ -80,7 +80,7 @@ def run_recipe(
 
 
 @contextmanager
-def _reproducible(seed: int, n_threads: int) -> Generator[None]:
+def reproducible(seed: int, n_threads: int) -> Generator[None]:
     """Random numbers and threads of its own, whatever the process did before or does after."""
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)

@@ -6,12 +6,14 @@ import dagster as dg
 import pytest
 
 import definitions
+from assets.specs import ALL
 from definitions import Deployment, build_defs
 from quarry.errors import UsageError
 from sensors.automation import build_automation_sensors
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGS = [ROOT / "catalog/demo.yaml", ROOT / "catalog/olmo3.yaml"]
+EVERY = {identity.name for identity in ALL}
 SPENDS = {"collect_missing_cells", "label_and_audit", "heal_cells"}
 
 
@@ -64,13 +66,13 @@ def test_the_environment_is_the_switch(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_every_sensor_says_what_on_means():
-    for sensor in build_automation_sensors(is_on=False):
+    for sensor in build_automation_sensors(EVERY, is_on=False):
         assert sensor.description is not None
         assert sensor.description.startswith("On means ")
         assert "QUARRY_AUTOMATION=on" in sensor.description
 
 
-def test_the_first_tick_of_the_demo_asks_for_samples_and_models_one_run_each(tmp_path: Path):
+def test_the_first_tick_of_the_demo_asks_for_what_needs_nothing_one_run_each(tmp_path: Path):
     repository = build(CATALOGS[0], tmp_path, is_automated=True)
     with (
         dg.instance_for_test() as instance,
@@ -82,8 +84,12 @@ def test_the_first_tick_of_the_demo_asks_for_samples_and_models_one_run_each(tmp
         for request in tick.run_requests or []
         for key in request.asset_selection or []
     }
-    assert len(asked) == len(tick.run_requests or []) == 6 + 4
-    assert {name for name, _ in asked} == {"benchmark_samples", "model_checkpoints"}
+    assert len(asked) == len(tick.run_requests or []) == 6 + 4 + 1
+    assert {name for name, _ in asked} == {
+        "benchmark_samples",
+        "model_checkpoints",
+        "reasoning_candidates",
+    }
     for request in tick.run_requests or []:
-        assert request.tags["dagster/partition"] == request.partition_key
+        assert request.tags.get("dagster/partition") == request.partition_key
         assert not any("range" in tag for tag in request.tags)

@@ -21,6 +21,11 @@ ASSET_KEYS = {
     "remote_labels",
     "stored_objects",
     "collection_audit",
+    "codi_checkpoints",
+    "reasoning_candidates",
+    "cot_necessity",
+    "necessity_results",
+    "stratified_dataset",
 }
 CHECKS = {
     "trajectories": {
@@ -43,6 +48,16 @@ CHECKS = {
     "benchmark_samples": {"exemplars_disjoint", "samples_current"},
     "model_checkpoints": {"checkpoint_current"},
     "remote_trajectories": {"remote_copy_matches"},
+    "reasoning_candidates": {"all_classified"},
+    "cot_necessity": {"all_tested", "answers_agree", "necessity_current"},
+    "stratified_dataset": {
+        "targets_met",
+        "all_necessary",
+        "ids_and_questions_unique",
+        "existing_preserved",
+        "gold_agrees",
+        "no_leakage",
+    },
 }
 
 

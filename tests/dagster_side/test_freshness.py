@@ -37,6 +37,7 @@ STANDS_FOR = {
     "trajectories": "all_partitions_intact",
     "labels": "labels_current",
     "remote": "remote_copy_matches",
+    "reasoning": "necessity_current",
 }
 """The check that stands for a policy, by group of partitioned assets; decision 13 says why."""
 

@@ -34,11 +34,12 @@ from definitions import Deployment, build_defs
 from sensors.automation import build_automation_sensors
 
 full = build_defs(Deployment(Path({catalog!r}), Path({data!r}), device="cpu"))
+names = {{one.key.to_user_string() for one in full.assets}}
 defs = dg.Definitions(
     assets=full.assets,
     asset_checks=full.asset_checks,
     resources=full.resources,
-    sensors=build_automation_sensors(is_on=True),
+    sensors=build_automation_sensors(names, is_on=True),
     executor=dg.in_process_executor,
 )
 """

@@ -1,0 +1,159 @@
+"""A toy CODI model: trained once, published whole, found again as long as nothing changed.
+
+How it is trained lives in `codi_training`, which is imported only when there is something to
+train; which problems it never sees, in `codi_problems`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from quarry.benchmarks.source import BenchmarkSource
+from quarry.inference.cpu_threads import let_threads_sleep
+from quarry.toy.checkpoint_directory import publish_directory
+from quarry.toy.codi_problems import learned_samples
+from quarry.toy.models import parent_digest
+from quarry.toy.training_record import (
+    WEIGHTS,
+    TrainingRecord,
+    curve,
+    data_digest,
+    file_digest,
+    finished_as,
+    write_record,
+)
+
+CODI_VERSION = 1
+"""Raised whenever the same parent, seed and data would give other weights."""
+
+PARENT_RECIPE = "base"
+"""Recipe of the toy model that is continued."""
+
+
+@dataclass(frozen=True)
+class CodiBudget:
+    """How much is spent.
+
+    Args:
+        n_steps: optimiser steps.
+        batches_per_step: batches whose mean loss makes a step; each holds questions of one length.
+        problems_per_batch: at most.
+        n_latents: latents between question and answer.
+        n_threads: of the CPU; another number sums in another order and gives other weights.
+    """
+
+    n_steps: int = 400
+    batches_per_step: int = 2
+    problems_per_batch: int = 64
+    n_latents: int = 6
+    n_threads: int = 1
+
+    @classmethod
+    def tiny(cls) -> CodiBudget:
+        """Seconds instead of minutes, for tests; the model learns next to nothing."""
+        return cls(n_steps=8, batches_per_step=2, problems_per_batch=16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyCodiReport(TrainingRecord):
+    """How a toy CODI checkpoint came about.
+
+    Args:
+        n_problems: problems that were learned from.
+        teacher_curve: mean loss of explicit thoughts, as `loss_curve`.
+        student_curve: mean loss of the answer after latent thoughts.
+        distillation_curve: mean distance between student and teacher.
+    """
+
+    n_problems: int
+    teacher_curve: list[float]
+    student_curve: list[float]
+    distillation_curve: list[float]
+
+    def facts(self) -> dict[str, str | int | float]:
+        """Plain values for the asset page."""
+        return {
+            "recipe": "codi",
+            "seed": self.seed,
+            "n_steps": self.budget["n_steps"],
+            "n_latents": self.budget["n_latents"],
+            "n_problems": self.n_problems,
+            "final_loss": self.loss_curve[-1],
+            "final_teacher_loss": self.teacher_curve[-1],
+            "final_student_loss": self.student_curve[-1],
+            "final_distillation_loss": self.distillation_curve[-1],
+            "wall_s": self.wall_s,
+        }
+
+
+def train_toy_codi(
+    directory: Path,
+    *,
+    source: BenchmarkSource,
+    seed: int,
+    parent: Path | None,
+    progress: Callable[[int, int, float], None] | None = None,
+    budget: CodiBudget | None = None,
+) -> ToyCodiReport:
+    """Train a toy CODI model, or find the finished one of the same parent, seed, data and budget.
+
+    The directory appears whole or not at all; an outdated checkpoint in it is replaced. It holds
+    `model.safetensors` in the published format of CODI (without LoRA), the base model in `base/`,
+    and the report in `training.json`.
+
+    Args:
+        directory: where the checkpoint is.
+        source: the benchmarks; only the train split of `gsm8k` is read.
+        seed: of the projection and of the order of the problems.
+        parent: checkpoint of the toy model with the recipe `base`.
+        progress: called with step, number of steps and loss.
+        budget: what may be spent; the default takes about three minutes.
+
+    Raises:
+        ModelLoadError: the parent is missing.
+        SourceMissingError: the train split is absent.
+        StorageFullError: there is not enough space; nothing is left behind.
+    """
+    budget = budget or CodiBudget()
+    samples = learned_samples(source.load("gsm8k", "train"))
+    wanted: dict[str, Any] = {
+        "seed": seed,
+        "version": CODI_VERSION,
+        "budget": asdict(budget),
+        "data_digest": data_digest({"gsm8k": samples}),
+        "parent_digest": parent_digest("codi", PARENT_RECIPE, parent),
+    }
+    finished = finished_as(directory, ToyCodiReport, wanted)
+    if finished is not None:
+        return finished
+    started = time.monotonic()
+    let_threads_sleep()
+    # Imported only here: a finished checkpoint is found without torch.
+    from quarry.toy.codi_training import run_codi
+
+    assert parent is not None  # its digest was read
+    with publish_directory(directory) as building:
+        losses = run_codi(
+            building,
+            parent=parent,
+            samples=samples,
+            seed=seed,
+            budget=budget,
+            progress=progress,
+        )
+        report = ToyCodiReport(
+            **wanted,
+            digest=file_digest(building / WEIGHTS),
+            wall_s=round(time.monotonic() - started, 1),
+            loss_curve=curve(losses.total),
+            n_problems=len(samples),
+            teacher_curve=curve(losses.teacher),
+            student_curve=curve(losses.student),
+            distillation_curve=curve(losses.distillation),
+        )
+        write_record(building, report)
+    return report
