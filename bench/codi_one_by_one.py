@@ -57,9 +57,10 @@ class OneByOne:
         for slot in range(self._settings.n_latents):
             latent = self._model.projection(output.hidden_states[-1][:, -1:])
             with ExitStack() as hooks:
-                for column, block in enumerate(self._blocks if states is not None else ()):
-                    hook = _replacing(states[slot, column])
-                    hooks.callback(block.register_forward_hook(hook).remove)
+                for column, block in enumerate(self._blocks):
+                    if states is not None:
+                        hook = _replacing(states[slot, column])
+                        hooks.callback(block.register_forward_hook(hook).remove)
                 output = language(
                     inputs_embeds=latent,
                     past_key_values=output.past_key_values,

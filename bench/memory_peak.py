@@ -36,15 +36,13 @@ def added_bytes() -> Generator[Memory]:
         return
     with contextlib.suppress(OSError):
         CLEAR.write_text("5")
-        before = _size_bytes("VmRSS")
+    before = _size_bytes("VmRSS")
     yield memory
-    with contextlib.suppress(OSError, NameError):
-        memory.added = _size_bytes("VmHWM") - before
+    memory.added = _size_bytes("VmHWM") - before
 
 
-def _size_bytes(name: str) -> int:
-    """One line of the process's status."""
-    found = re.search(rf"^{name}:\s+(\d+) kB", STATUS.read_text(encoding="ascii"), re.MULTILINE)
-    if found is None:
-        raise OSError(name)
-    return int(found[1]) << 10
+def _size_bytes(name: str) -> float:
+    """One line of the process's status; NaN where there is none."""
+    text = STATUS.read_text(encoding="ascii") if STATUS.is_file() else ""
+    found = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
+    return float(int(found[1]) << 10) if found else float("nan")

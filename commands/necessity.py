@@ -32,7 +32,7 @@ def necessity(
     """
     platform = Platform()
     is_done = choose_datasets(platform, model or [], again=again, dry_run=dry_run)
-    document = summary(platform)
+    document = summary(platform, model or [])
     if as_json:
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
     is_met = all(target["is_met"] for target in document["datasets"].values())
@@ -64,16 +64,17 @@ def choose_datasets(
     return not show(launcher.datasets(whole), "Choosing datasets", n_sets) and not failed
 
 
-def summary(platform: Platform) -> dict[str, Any]:
-    """Counts of every model and dataset that is there, as one JSON document."""
+def summary(platform: Platform, models: Sequence[str]) -> dict[str, Any]:
+    """Counts of models and their datasets as one JSON document; of all for no `models`."""
     from quarry.necessity.summary import summarise_necessity
     from quarry.selection.targets import dataset_state
     from quarry.tables import read_table
 
     spec, directory = platform.catalog.reasoning_spec(), platform.directory
+    names = list(models) or list(spec.models)
     results = {
         name: directory.path_of("necessity_results", name)
-        for name in spec.models
+        for name in names
         if directory.path_of("necessity_results", name).exists()
     }
     return {
@@ -81,6 +82,8 @@ def summary(platform: Platform) -> dict[str, Any]:
             name: summarise_necessity(read_table(path)).facts() for name, path in results.items()
         },
         "datasets": {
-            name: dataset_state(platform.catalog, name, directory) for name in spec.targets
+            name: dataset_state(platform.catalog, name, directory)
+            for name, target in spec.targets.items()
+            if target.of in names
         },
     }

@@ -36,7 +36,6 @@ class StratifiedIOManager(PartitionedFileIOManager):
         files = write_dataset(value, path)
         return {
             "dagster/row_count": len(value),
-            "json": str(files.json),
             "parquet": str(files.parquet),
             "size_bytes": files.json.stat().st_size,
         }

@@ -18,7 +18,14 @@ from quarry.statistics.accuracy import accuracy
 if TYPE_CHECKING:
     import pandas as pd
 
-HEADER = ("", "tested", "right with thoughts", "right without", "need them", "95 % interval")
+HEADER = (
+    "",
+    "tested",
+    "right with thoughts",
+    "right without",
+    "need them",
+    "share (95 % interval)",
+)
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def _graded(problem: Problem, answer: Answer) -> tuple[bool, float | None]:
 
 
 def _as_float(number: Fraction) -> float | None:
-    """A number as a float; None for one that no float can hold, which a rambling model may write."""
+    """A number as a float; None for one that no float holds, as a rambling model may write."""
     try:
         return float(number)
     except OverflowError:

@@ -10,6 +10,7 @@ from quarry.data_directory import DataDirectory
 from quarry.findings import Finding
 from quarry.necessity.candidates import source_samples
 from quarry.necessity.pool import problem_of
+from quarry.selection.columns import DATASET_COLUMNS, table_of
 from quarry.selection.dataset_checks import check_no_leakage, check_targets_met, check_unique
 from quarry.selection.dataset_files import read_dataset
 from quarry.selection.origin_checks import (
@@ -40,13 +41,15 @@ def examine_dataset(
     dataset = read_dataset(files.path_of("stratified_dataset", target))
     results = read_table(files.path_of("necessity_results", spec.of))
     existing = existing_items(catalog, source, base_dir)
+    # without a file of existing problems, none may be marked as one
+    kept = table_of([], DATASET_COLUMNS) if existing is None else existing
     problems = [problem_of(one) for one in source_samples(catalog.reasoning_spec(), source)]
     texts = evaluation_texts(catalog, target, source)
     findings = [
         *check_targets_met(dataset, spec.strata()),
         *check_all_necessary(dataset, results, existing),
         *check_unique(dataset),
-        *([] if existing is None else check_existing_preserved(dataset, existing)),
+        *check_existing_preserved(dataset, kept),
         *check_gold(dataset, problems),
         *check_no_leakage(dataset, texts),
     ]

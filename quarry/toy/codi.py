@@ -39,23 +39,25 @@ class CodiBudget:
     """How much is spent.
 
     Args:
-        n_steps: optimiser steps.
-        batches_per_step: batches whose mean loss makes a step; each holds questions of one length.
-        problems_per_batch: at most.
+        n_explicit_steps: optimiser steps that teach explicit thoughts alone.
+        explicit_problems: problems in a batch of these.
+        n_steps: optimiser steps with latent thoughts after that.
+        problems: problems in a batch of these.
         n_latents: latents between question and answer.
         n_threads: of the CPU; another number sums in another order and gives other weights.
     """
 
-    n_steps: int = 400
-    batches_per_step: int = 2
-    problems_per_batch: int = 64
+    n_explicit_steps: int = 1000
+    explicit_problems: int = 32
+    n_steps: int = 300
+    problems: int = 64
     n_latents: int = 6
     n_threads: int = 1
 
     @classmethod
     def tiny(cls) -> CodiBudget:
         """Seconds instead of minutes, for tests; the model learns next to nothing."""
-        return cls(n_steps=8, batches_per_step=2, problems_per_batch=16)
+        return cls(n_explicit_steps=6, explicit_problems=16, n_steps=6, problems=16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +66,15 @@ class ToyCodiReport(TrainingRecord):
 
     Args:
         n_problems: problems that were learned from.
-        teacher_curve: mean loss of explicit thoughts, as `loss_curve`.
-        student_curve: mean loss of the answer after latent thoughts.
-        distillation_curve: mean distance between student and teacher.
+        explicit_curve: loss of explicit thoughts before there were latent ones; `loss_curve` and
+            the others begin after that.
+        teacher_curve: loss of explicit thoughts.
+        student_curve: loss of the answer after latent thoughts.
+        distillation_curve: distance between student and teacher.
     """
 
     n_problems: int
+    explicit_curve: list[float]
     teacher_curve: list[float]
     student_curve: list[float]
     distillation_curve: list[float]
@@ -79,7 +84,7 @@ class ToyCodiReport(TrainingRecord):
         return {
             "recipe": "codi",
             "seed": self.seed,
-            "n_steps": self.budget["n_steps"],
+            "n_steps": self.budget["n_explicit_steps"] + self.budget["n_steps"],
             "n_latents": self.budget["n_latents"],
             "n_problems": self.n_problems,
             "final_loss": self.loss_curve[-1],
@@ -151,6 +156,7 @@ def train_toy_codi(
             wall_s=round(time.monotonic() - started, 1),
             loss_curve=curve(losses.total),
             n_problems=len(samples),
+            explicit_curve=curve(losses.explicit),
             teacher_curve=curve(losses.teacher),
             student_curve=curve(losses.student),
             distillation_curve=curve(losses.distillation),

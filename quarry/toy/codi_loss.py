@@ -41,13 +41,20 @@ class CodiLoss:
         return self.teacher + self.student + self.distillation
 
 
+def explicit_loss(model: CodiModule, batch: Sequence[CodiExample]) -> torch.Tensor:
+    """The teacher's part alone: no latents are made, which takes a third of the time."""
+    explicit = _explicit(model, batch)
+    outputs = model.run(DynamicCache(), token_ids=explicit)
+    return _cross_entropy(model, outputs, explicit, len(batch[0].question))
+
+
 def codi_loss(model: CodiModule, batch: Sequence[CodiExample], n_latents: int) -> CodiLoss:
     """The loss of problems whose questions have the same length.
 
     Teacher and student read the same question, which is therefore run once for both.
     """
     n_question = len(batch[0].question)
-    explicit = _padded([e.question + e.thoughts + e.answer for e in batch], model.pad_id)
+    explicit = _explicit(model, batch)
     teacher = model.run(DynamicCache(), token_ids=explicit)
     cache = _question_cache(teacher, n_question)
     model.think(cache, len(batch), n_latents)
@@ -60,6 +67,11 @@ def codi_loss(model: CodiModule, batch: Sequence[CodiExample], n_latents: int) -
         student=_cross_entropy(model, student, answers, 1),
         distillation=_distance(student, batch[0].n_lead, teacher, places),
     )
+
+
+def _explicit(model: CodiModule, batch: Sequence[CodiExample]) -> torch.Tensor:
+    """What the teacher reads: question, thoughts, answer."""
+    return _padded([e.question + e.thoughts + e.answer for e in batch], model.pad_id)
 
 
 def _padded(rows: Sequence[tuple[int, ...]], pad_id: int) -> torch.Tensor:

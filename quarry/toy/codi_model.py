@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import shutil
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors.torch import save_file
@@ -24,8 +26,6 @@ BASE = "base"
 N_ADDED = 3
 """Padding, begin of thought and end of thought follow the base model's vocabulary in this order."""
 
-_PRJ_FACTOR = 2
-
 
 class CodiModule(torch.nn.Module):
     """A causal language model, three added tokens, and the projection that makes latents.
@@ -37,13 +37,30 @@ class CodiModule(torch.nn.Module):
     """
 
     def __init__(self, base: Olmo3ForCausalLM) -> None:
-        """Add the tokens and a fresh projection."""
+        """Add the tokens and the projection."""
         super().__init__()
         n_tokens = base.config.vocab_size
         self.pad_id, self.bot_id, self.eot_id = range(n_tokens, n_tokens + N_ADDED)
-        scale = _add_tokens(base)
+        base.resize_token_embeddings(n_tokens + N_ADDED, mean_resizing=False)
         self.codi = base
-        self.prj = _projection(base.config.hidden_size, scale)
+        self.prj = _identity(base.config.hidden_size)
+
+    def begin_latents(self, separator_id: int, thought_ids: Sequence[int]) -> None:
+        """Start the added tokens and the latents where explicit thoughts left off.
+
+        The added tokens begin as what separates thoughts, and latents as large as the embeddings
+        of what thoughts consist of. From random ones the first hundred steps destroyed what the
+        model knew.
+
+        Args:
+            separator_id: token between thoughts.
+            thought_ids: tokens of thoughts.
+        """
+        embeddings = self.codi.model.embed_tokens.weight
+        norm = cast("torch.nn.LayerNorm", self.prj.get_submodule("ln"))
+        with torch.no_grad():
+            embeddings[-N_ADDED:] = embeddings[separator_id]
+            norm.weight.fill_(embeddings[list(thought_ids)].std())
 
     def run(
         self,
@@ -97,31 +114,25 @@ class CodiModule(torch.nn.Module):
         shutil.copytree(base, directory / BASE, ignore=shutil.ignore_patterns("training.json"))
 
 
-def _add_tokens(base: Olmo3ForCausalLM) -> float:
-    """Widen the vocabulary; the standard deviation of the embeddings that were there."""
-    n_tokens = base.config.vocab_size
-    base.resize_token_embeddings(n_tokens + N_ADDED, mean_resizing=False)
-    embeddings = base.model.embed_tokens.weight
-    with torch.no_grad():
-        scale = embeddings[:n_tokens].std().item()
-        embeddings[n_tokens:] = scale * torch.randn(N_ADDED, embeddings.shape[1])
-    return scale
+def _identity(d_model: int) -> torch.nn.Sequential:
+    """Linear, GELU, linear, norm, which give back the normed input to begin with.
 
-
-def _projection(d_model: int, scale: float) -> torch.nn.Sequential:
-    """Linear, GELU, linear, norm; its latents begin as large as an embedding of the model."""
-    width = _PRJ_FACTOR * d_model
-    norm = torch.nn.LayerNorm(d_model)
+    A hidden state points at the embedding of the token that it predicts, so that the first latents
+    are close to the explicit thoughts of the model. `gelu(x) - gelu(-x)` is `x`.
+    """
+    first = torch.nn.Linear(d_model, 2 * d_model)
+    second = torch.nn.Linear(2 * d_model, d_model)
+    one = torch.eye(d_model)
     with torch.no_grad():
-        norm.weight.fill_(scale)
-    return torch.nn.Sequential(
-        OrderedDict[str, torch.nn.Module](
-            {
-                "0": torch.nn.Dropout(0.0),
-                "1": torch.nn.Linear(d_model, width),
-                "2": torch.nn.GELU(),
-                "3": torch.nn.Linear(width, d_model),
-                "ln": norm,
-            }
-        )
-    )
+        first.weight.copy_(torch.cat((one, -one)))
+        second.weight.copy_(torch.cat((one, -one), dim=1))
+        first.bias.zero_()
+        second.bias.zero_()
+    parts: dict[str, torch.nn.Module] = {
+        "0": torch.nn.Dropout(0.0),
+        "1": first,
+        "2": torch.nn.GELU(),
+        "3": second,
+        "ln": torch.nn.LayerNorm(d_model),
+    }
+    return torch.nn.Sequential(OrderedDict(parts))

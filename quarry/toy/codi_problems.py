@@ -6,8 +6,10 @@ Which problems its necessity is tested on follows from `is_held_out`. Training l
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -18,10 +20,15 @@ from quarry.samples import Sample
 LEAD = "#### "
 """What stands between thoughts and answer, in both tasks."""
 
-_STEP = re.compile(r"<<[^<>]*>>")
+SEPARATOR = "\n"
+"""What stands around each thought, and so in the place of the added tokens."""
 
-# Of 256: about 400 of the 6,000 train problems, twice as many as the test split has.
-_HELD_OUT_BYTES = 17
+_RESULT = re.compile(r"<<[^<>]*=([^<>=]*)>>")
+
+# The seed of the demo's candidates, so that a draw of up to a tenth of the problems is held out.
+_SEED = 0
+# Of 256: about 750 of the 6,000 train problems.
+_HELD_OUT_BYTES = 32
 
 
 class Encoder(Protocol):
@@ -43,25 +50,28 @@ class CodiExample:
 
     Args:
         question: as it is asked, without any prompt around it.
-        thoughts: the calculations of all steps but the last, a line each, for the teacher.
+        thoughts: the results of all steps but the last, a line each, for the teacher.
         answer: the lead, the number and the end of the text.
         n_lead: how many tokens of `answer` stand before the number.
+        n_steps: calculations of the gold solution.
     """
 
     question: tuple[int, ...]
     thoughts: tuple[int, ...]
     answer: tuple[int, ...]
     n_lead: int
+    n_steps: int
 
 
 def is_held_out(split: str, row: int) -> bool:
     """Whether no toy CODI model learns from a problem of the toy mirror.
 
     Args:
-        split: `test`, all of which is held out, or `train`, of which 17 in 256 are, by hash.
+        split: `test`, all of which is held out, or `train`, of which an eighth is: the rows that
+            a draw with seed 0 takes first.
         row: of the split's file, from 0.
     """
-    return split != "train" or draw_rank(0, f"gsm8k/train/{row}")[0] < _HELD_OUT_BYTES
+    return split != "train" or draw_rank(_SEED, f"gsm8k/train/{row}")[0] < _HELD_OUT_BYTES
 
 
 def learned_samples(samples: Iterable[Sample]) -> list[Sample]:
@@ -70,12 +80,13 @@ def learned_samples(samples: Iterable[Sample]) -> list[Sample]:
 
 
 def thoughts_of(solution: str) -> str:
-    r"""The calculations of a gold solution but the last, each with a line break.
+    """The results of a gold solution's steps but the last, each on a line of its own.
 
-    The last one is left out, as in the paper: a teacher that can copy the result from it has
-    nothing to pass on.
+    The last one is left out, as in the paper: a teacher that can copy it has nothing to pass on.
+    Without the calculations, a thought is about as long as the latents that stand for it.
     """
-    return "".join(f"{step}\n" for step in _STEP.findall(solution)[:-1])
+    results: list[str] = _RESULT.findall(solution)
+    return SEPARATOR + "".join(f"{result}{SEPARATOR}" for result in results[:-1])
 
 
 def codi_example(sample: Sample, tokenizer: Encoder) -> CodiExample:
@@ -84,32 +95,48 @@ def codi_example(sample: Sample, tokenizer: Encoder) -> CodiExample:
     def encode(text: str) -> tuple[int, ...]:
         return tuple(tokenizer.encode(text, add_special_tokens=False))
 
-    lead = encode(LEAD)
+    lead, solution = encode(LEAD), str(sample.metadata["solution"])
     return CodiExample(
         question=encode(sample.input),
-        thoughts=encode(thoughts_of(str(sample.metadata["solution"]))),
+        thoughts=encode(thoughts_of(solution)),
         answer=(*lead, *encode(sample.target), tokenizer.eos_token_id),
         n_lead=len(lead),
+        n_steps=len(_RESULT.findall(solution)),
     )
 
 
-def codi_batches(
-    examples: Sequence[CodiExample], size: int, random: Random
-) -> Iterator[list[CodiExample]]:
-    """Endless batches of at most `size` problems whose questions have the same length.
+class ProblemBatches:
+    """Draws batches of problems whose questions have the same length.
 
     With equal lengths nothing has to be padded before the thoughts, so that neither attention
     masks nor positions are needed.
+
+    Args:
+        examples: what is drawn from.
+        random: decides.
     """
-    while True:
-        shuffled = random.sample(examples, len(examples))
-        by_length: dict[int, list[CodiExample]] = {}
-        for example in shuffled:
-            by_length.setdefault(len(example.question), []).append(example)
-        batches = [
-            alike[start : start + size]
-            for alike in by_length.values()
-            for start in range(0, len(alike), size)
-        ]
-        random.shuffle(batches)
-        yield from batches
+
+    def __init__(self, examples: Sequence[CodiExample], random: Random) -> None:
+        """Sort the problems once."""
+        self._random = random
+        self._counts = Counter(example.n_steps for example in examples)
+        self._by_length: dict[int, list[CodiExample]] = {}
+        for example in examples:
+            self._by_length.setdefault(len(example.question), []).append(example)
+
+    def draw(self, size: int, shares: Mapping[int, float]) -> list[CodiExample]:
+        """One batch; no problem is twice in it.
+
+        Args:
+            size: most problems.
+            shares: relative number of problems by number of steps, over many batches.
+        """
+        weights = {n: shares.get(n, 0) / count for n, count in self._counts.items()}
+        lengths = list(self._by_length)
+        totals = [sum(weights[e.n_steps] for e in self._by_length[length]) for length in lengths]
+        alike = self._by_length[self._random.choices(lengths, totals)[0]]
+        wanted = [example for example in alike if weights[example.n_steps] > 0]
+        # The largest `u ** (1 / weight)` are a weighted draw without replacement
+        # (Efraimidis and Spirakis 2006); logarithms keep small weights apart.
+        wanted.sort(key=lambda e: math.log(1 - self._random.random()) / weights[e.n_steps])
+        return wanted[-size:]

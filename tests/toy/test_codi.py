@@ -19,6 +19,9 @@ from quarry.inference.codi.checkpoint import load_codi
 from quarry.inference.codi.comparison import CodiComparison
 from quarry.inference.codi.settings import CodiCheckpoint, CodiSettings
 from quarry.toy.codi import CodiBudget, ToyCodiReport, train_toy_codi
+from quarry.toy.codi_loss import codi_loss
+from quarry.toy.codi_model import CodiModule
+from quarry.toy.codi_problems import CodiExample, is_held_out
 from quarry.toy.mirror import write_toy_mirror
 from quarry.toy.models import ToyBudget, train_toy_model
 
@@ -82,7 +85,8 @@ def test_the_base_model_beside_the_weights_loads_with_plain_transformers(
 def test_every_part_of_the_loss_falls(finished: tuple[Path, ToyCodiReport]) -> None:
     _, report = finished
     assert len(report.loss_curve) == TINY.n_steps
-    assert report.teacher_curve[-1] < 0.7 * report.teacher_curve[0]
+    assert report.explicit_curve[-1] < 0.7 * report.explicit_curve[0]
+    assert report.teacher_curve[-1] < report.teacher_curve[0]
     assert report.student_curve[-1] < 0.7 * report.student_curve[0]
 
 
@@ -93,7 +97,8 @@ def test_the_report_says_how_the_checkpoint_came_about(
     parent = json.loads((base / "training.json").read_text())
     assert ToyCodiReport(**json.loads((directory / "training.json").read_text())) == report
     assert report.parent_digest == parent["digest"]
-    assert report.facts()["n_problems"] == 5591
+    assert report.n_problems == 6000 - sum(is_held_out("train", row) for row in range(6000))
+    assert report.facts()["n_steps"] == TINY.n_explicit_steps + TINY.n_steps
     assert not (directory / "base" / "training.json").exists()
 
 
@@ -133,6 +138,33 @@ def test_a_damaged_checkpoint_is_trained_anew(
     weights.write_bytes(weights.read_bytes()[:-1])
     assert train(tmp_path / "codi", source, base).digest == report.digest
     assert [path.name for path in tmp_path.iterdir()] == ["codi"]
+
+
+def test_latents_begin_as_the_hidden_states_they_come_from(base: Path) -> None:
+    parent = AutoModelForCausalLM.from_pretrained(base)
+    embeddings = parent.model.embed_tokens.weight.detach().clone()
+    model = CodiModule(parent)
+    model.begin_latents(7, [8, 9])
+    hidden = torch.randn(2, 5, 128)
+    scale = embeddings[[8, 9]].std()
+    expected = scale * torch.nn.functional.layer_norm(hidden, (128,))
+    torch.testing.assert_close(model.prj(hidden), expected, atol=1e-5, rtol=1e-4)
+    added = model.codi.model.embed_tokens.weight[-3:]
+    assert torch.equal(added, embeddings[[7, 7, 7]])
+
+
+def test_the_teacher_is_not_drawn_towards_the_student(base: Path) -> None:
+    model = CodiModule(AutoModelForCausalLM.from_pretrained(base))
+    model.begin_latents(7, [8, 9])
+    thought = 30
+    loss = codi_loss(model, [CodiExample((5, 6), (7, thought, 7), (20, 21, 8, 0), 2, 2)], 2)
+    by_distillation, by_teacher = (
+        torch.autograd.grad(part, model.codi.model.embed_tokens.weight, retain_graph=True)[0]
+        for part in (loss.distillation, loss.teacher)
+    )
+    assert by_distillation[model.eot_id].abs().max() > 0
+    assert by_distillation[thought].abs().max() == 0
+    assert by_teacher[thought].abs().max() > 0
 
 
 def test_a_checkpoint_without_its_base_model_is_trained_anew(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 _ROOM_TOKENS = 32
@@ -49,6 +50,15 @@ class RoomyLayer(DynamicLayer):
         self.keys = self._kept("keys", self.keys, moves, len(order))
         self.values = self._kept("values", self.values, moves, len(order))
 
+    @classmethod
+    def joined(cls, layers: Sequence[Any]) -> RoomyLayer:
+        """The rows of several layers in one, shorter ones with zeros on the left."""
+        whole = cls()
+        keys = _joined([layer.keys for layer in layers])
+        values = _joined([layer.values for layer in layers])
+        whole.update(keys, values)
+        return whole
+
     def _appended(self, name: str, stored: Any, new: torch.Tensor, n_before: int) -> torch.Tensor:
         """What is stored and the new tokens after it, in a buffer that holds both."""
         n_after = n_before + new.shape[-2]
@@ -72,6 +82,15 @@ class RoomyLayer(DynamicLayer):
         return stored[:n_rows]
 
 
+def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Tensors `(n_rows, n_heads, n_tokens, d_head)` below each other, aligned on the right.
+
+    What is not data has to be zero: attention gives it no weight, but no weight times NaN is NaN.
+    """
+    longest = max(part.shape[-2] for part in parts)
+    return torch.cat([pad(part, (0, 0, longest - part.shape[-2], 0)) for part in parts])
+
+
 def roomy_cache(config: Any) -> DynamicCache:
     """An empty cache; layers of other kinds, as with sliding attention, are those of transformers.
 
@@ -83,6 +102,31 @@ def roomy_cache(config: Any) -> DynamicCache:
         RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers
     ]
     return cache
+
+
+def can_join(config: Any) -> bool:
+    """Whether caches of a model can be joined: sliding attention keeps no whole questions.
+
+    Args:
+        config: of the model.
+    """
+    return all(isinstance(layer, RoomyLayer) for layer in roomy_cache(config).layers)
+
+
+def join(caches: Sequence[Any], config: Any) -> Any:
+    """One cache with the rows of several, shorter ones with zeros on the left.
+
+    Args:
+        caches: made by `roomy_cache`, of a model for which `can_join` is true.
+        config: of the model.
+    """
+    if len(caches) == 1:
+        return caches[0]
+    whole: Any = roomy_cache(config)
+    whole.layers = [
+        RoomyLayer.joined(layers) for layers in zip(*(one.layers for one in caches), strict=True)
+    ]
+    return whole
 
 
 def keep_rows(cache: Any, order: Sequence[int], device: torch.device) -> None:

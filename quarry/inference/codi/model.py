@@ -35,7 +35,7 @@ from quarry.inference.stopping import plain_text
 from quarry.inference.torch_device import device_facts, settle_on
 from quarry.inference.usage_meter import UsageMeter
 
-BATCH_SIZE = 32
+BATCH_SIZE = 64
 """Problems at once, unless told otherwise; each is two rows, since it is run twice."""
 
 

@@ -17,12 +17,14 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.functional import pad as fill
 from transformers import PreTrainedModel
 
 from quarry.inference.batching import pad
-from quarry.inference.codi.cache import keep_rows, order_without, roomy_cache
+from quarry.inference.codi.cache import can_join, join, keep_rows, order_without, roomy_cache
 
 _NOT_FINITE = -1
+_LIKE, _SMALLEST_GROUP = 0.85, 8
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,18 @@ class Answer:
     is_finite: bool = True
 
 
+def like_lengths(questions: Sequence[Sequence[int]]) -> list[Sequence[Sequence[int]]]:
+    """Neighbours of like length in groups, of a few at least: a pass has a cost of its own."""
+    groups: list[Sequence[Sequence[int]]] = []
+    start = 0
+    for place, question in enumerate(questions):
+        is_shorter = len(question) < _LIKE * len(questions[start])
+        if is_shorter and place - start >= _SMALLEST_GROUP:
+            groups.append(questions[start:place])
+            start = place
+    return [*groups, questions[start:]]
+
+
 class Passes:
     """Runs one model.
 
@@ -107,17 +121,34 @@ class Passes:
         self._projection = projection
         self._tokens = tokens
         accepted = inspect.signature(model.forward).parameters
+        self._can_join = can_join(model.config)
         self._takes_positions = "position_ids" in accepted
         self._logits_options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
 
     def read(self, questions: Sequence[Sequence[int]], *, is_bot_a_slot: bool) -> Rows:
         """Process the questions; the rows' next input is what the first slot is fed.
 
+        Questions of like length, if they are neighbours, are processed together, which saves
+        padding; from then on all are one batch.
+
         Args:
             questions: token ids of each.
             is_bot_a_slot: whether the begin-of-thought token is the first slot's input, else it
                 ends the question and the first latent follows.
         """
+        config = self._model.config
+        groups = like_lengths(questions) if self._can_join else [questions]
+        parts = [self._read_together(group, is_bot_a_slot=is_bot_a_slot) for group in groups]
+        longest = max(part.mask.shape[1] for part in parts)
+        return Rows(
+            join([part.cache for part in parts], config),
+            torch.cat([fill(part.mask, (longest - part.mask.shape[1], 0)) for part in parts]),
+            torch.cat([part.positions for part in parts]),
+            torch.cat([part.inputs for part in parts]),
+        )
+
+    def _read_together(self, questions: Sequence[Sequence[int]], *, is_bot_a_slot: bool) -> Rows:
+        """Process questions in one pass."""
         last = [] if is_bot_a_slot else [self._tokens.bot]
         ids, mask = pad([[*question, *last] for question in questions], "left", self._tokens.pad)
         ids, mask = ids.to(self._model.device), mask.to(self._model.device)

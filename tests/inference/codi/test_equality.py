@@ -27,7 +27,8 @@ from tests.inference.codi_checkpoints import (
 )
 from tests.inference.codi_reference import PlainAnswer, PlainCodi, plain_replacement
 
-ARCHITECTURES = ("llama", "gpt2", "qwen2")
+ARCHITECTURES = ("llama", "gpt2", "qwen2", "olmo3")
+"""The last with sliding attention in two of its three blocks."""
 BATCH_SIZES = (1, 3, 16)
 LAYERS = ("middle", "all", 0, 2)
 MAX_NEW_TOKENS = 6
@@ -37,9 +38,9 @@ WITHIN = 2e-3
 
 def settings_of(number: int, protocol: str, kind: str) -> CodiSettings:
     """Settings of a case; over all cases every layer, and every number of slots, ablated or not."""
-    n_latents = (number + number // 6) % 6 + 1
+    n_latents = (number + number // 8) % 6 + 1
     n_ablated = None if number % 3 == 0 else (number * 5) % n_latents + 1
-    ablation = Ablation(kind, LAYERS[number % 4], n_ablated, seed=number)  # pyright: ignore[reportArgumentType]
+    ablation = Ablation(kind, LAYERS[(number + number // 4) % 4], n_ablated, seed=number)  # pyright: ignore[reportArgumentType]
     return CodiSettings(protocol, n_latents, MAX_NEW_TOKENS, ablation)  # pyright: ignore[reportArgumentType]
 
 

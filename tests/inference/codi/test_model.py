@@ -20,6 +20,7 @@ from quarry.errors import (
 from quarry.inference.codi.checkpoint import load_codi
 from quarry.inference.codi.comparison import CodiComparison
 from quarry.inference.codi.model import CodiModel
+from quarry.inference.codi.passes import like_lengths
 from quarry.inference.codi.settings import Ablation, CodiCheckpoint, CodiSettings
 from tests.contracts.tiny_models import CONTEXT_LENGTH
 from tests.inference.codi_checkpoints import PROBLEMS, plain_state, write_base, write_state
@@ -250,3 +251,22 @@ def test_time_and_memory_are_counted(model: CodiModel) -> None:
     assert used.run_s > before.run_s
     assert used.peak_memory_bytes > 0
     assert used.n_devices == 0
+
+
+def test_questions_of_like_length_are_read_together() -> None:
+    lengths = [100] * 9 + [90] * 3 + [50] * 8 + [49, 20, 10]
+    groups = like_lengths([[0] * length for length in lengths])
+    assert [len(question) for group in groups for question in group] == lengths
+    assert [len(group) for group in groups] == [12, 9, 2]
+    assert like_lengths([[1]]) == [[[1]]]
+
+
+def test_groups_of_questions_become_one_batch(model: CodiModel) -> None:
+    problems = [(f"{name}_{turn}", text) for turn in range(9) for name, text in PROBLEMS]
+    with watched(model) as passes:
+        together = model.compare(problems, SETTINGS, batch_size=64)
+    read = [n_rows for n_rows, n_tokens in passes if n_tokens > 1]
+    assert len(read) > 2
+    assert sum(read) == len(problems)
+    assert passes[len(read)] == (2 * len(problems), 1)
+    assert together == model.compare(problems, SETTINGS, batch_size=4)
