@@ -95,6 +95,11 @@ def reasoning(codi_model: Path, **changes: Any) -> dict[str, Any]:
         "targets": {
             "kept": {"of": "latent", "quotas": quotas, "evaluation_sets": sets},
             "more": {"of": "latent", "quotas": {"2-step": 100}},
+            "leaky": {
+                "of": "latent",
+                "quotas": quotas,
+                "evaluation_sets": {"held_out": {"benchmark": "gsm8k", "split": "test"}},
+            },
         },
         **changes,
     }
@@ -182,6 +187,7 @@ def test_the_dataset_keeps_what_was_there_and_its_checks_pass(reasoned: SmallPla
     assert verdicts(reasoned, "cot_necessity", "latent|shard-00") == {
         "all_tested": True,
         "answers_agree": True,
+        "necessity_current": True,
     }
 
 
@@ -190,6 +196,11 @@ def test_a_shortage_is_a_failed_check_and_no_failed_run(reasoned: SmallPlatform)
     assert len(rows) < 100
     found = verdicts(reasoned, "stratified_dataset", "more")
     assert [name for name, passed in found.items() if not passed] == ["targets_met"]
+
+
+def test_problems_of_an_evaluation_set_are_found(reasoned: SmallPlatform):
+    found = verdicts(reasoned, "stratified_dataset", "leaky")
+    assert [name for name, passed in found.items() if not passed] == ["no_leakage"]
 
 
 def test_the_page_of_a_dataset_shows_the_plan(reasoned: SmallPlatform):

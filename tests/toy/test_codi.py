@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Olmo3ForCausalLM
 
 from quarry.benchmarks.source import BenchmarkSource
 from quarry.errors import ModelLoadError
@@ -141,7 +141,7 @@ def test_a_damaged_checkpoint_is_trained_anew(
 
 
 def test_latents_begin_as_the_hidden_states_they_come_from(base: Path) -> None:
-    parent = AutoModelForCausalLM.from_pretrained(base)
+    parent = Olmo3ForCausalLM.from_pretrained(base)
     embeddings = parent.model.embed_tokens.weight.detach().clone()
     model = CodiModule(parent)
     model.begin_latents(7, [8, 9])
@@ -154,7 +154,7 @@ def test_latents_begin_as_the_hidden_states_they_come_from(base: Path) -> None:
 
 
 def test_the_teacher_is_not_drawn_towards_the_student(base: Path) -> None:
-    model = CodiModule(AutoModelForCausalLM.from_pretrained(base))
+    model = CodiModule(Olmo3ForCausalLM.from_pretrained(base))
     model.begin_latents(7, [8, 9])
     thought = 30
     loss = codi_loss(model, [CodiExample((5, 6), (7, thought, 7), (20, 21, 8, 0), 2, 2)], 2)
