@@ -159,28 +159,30 @@ def test_every_candidate_is_tested_once_by_each_model(reasoned: SmallPlatform):
 
 def test_the_example_of_explicit_thoughts_is_no_candidate(reasoned: SmallPlatform):
     results = read_table(reasoned.data_dir / "necessity" / "written.parquet")
-    [example] = json.loads(results["method"][0])["exemplars"]
+    [example] = json.loads(str(results["method"].iloc[0]))["exemplars"]
     assert example.startswith("train_")
     assert example not in set(results["gsm8k_id"])
 
 
 def test_latent_results_are_those_of_the_model_itself(reasoned: SmallPlatform, codi_model: Path):
     from quarry.inference.codi.checkpoint import load_codi
+    from quarry.inference.codi.comparison import CodiComparison
     from quarry.inference.codi.settings import CodiCheckpoint, CodiSettings
 
     results = read_table(reasoned.data_dir / "necessity" / "latent.parquet")
     with load_codi(CodiCheckpoint(codi_model, codi_model / "base"), device="cpu") as model:
         problems = list(zip(results["gsm8k_id"], results["question"], strict=True))
         found = model.compare(problems, CodiSettings(max_new_tokens=8), batch_size=1)
-    assert [one.baseline for one in found] == list(results["baseline_output"])
-    assert [one.ablated for one in found] == list(results["ablated_output"])
+    answers = [(one.baseline, one.ablated) for one in found if isinstance(one, CodiComparison)]
+    stored = results[["baseline_output", "ablated_output"]].itertuples(index=False, name=None)
+    assert answers == list(stored)
 
 
 def test_the_dataset_keeps_what_was_there_and_its_checks_pass(reasoned: SmallPlatform):
     rows = read_dataset(reasoned.data_dir / "datasets" / "stratified" / "kept.json")
     assert list(rows["difficulty"]) == ["2-step"] * 3 + ["3-step"] * 2
-    assert rows["is_existing"].all()
-    assert rows["full_solution"].notna().all()
+    assert set(rows["is_existing"]) == {True}
+    assert not any(one is None for one in rows["full_solution"])
     found = verdicts(reasoned, "stratified_dataset", "kept")
     assert len(found) == 6
     assert all(found.values()), found

@@ -46,7 +46,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory, pool: pd.DataFrame) -> dict
 def test_results_are_in_the_order_of_the_pool(pool: pd.DataFrame, shards: dict[str, pd.DataFrame]):
     merged = merged_results(dict(reversed(shards.items())), pool)
     assert list(merged["gsm8k_id"]) == list(pool["gsm8k_id"])
-    assert merged["needs_cot"].sum() == 24
+    assert list(merged["needs_cot"]).count(True) == 24
 
 
 def test_a_missing_a_repeated_and_a_foreign_problem_are_refused(
