@@ -13,6 +13,17 @@ from tests.vllm_environment import ABSENT, find_vllm_python
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+SLOW = ("tests/integration/", "tests/soak/", "tests/trajectory/test_interleavings.py")
+"""Whole platforms, counts and schedules: minutes altogether."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies there as slow, so that `make test` leaves it out."""
+    for item in items:
+        if any(place in item.path.as_posix() for place in SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what starts vLLM where there is none."""
     if item.get_closest_marker("vllm") and find_vllm_python() is None:

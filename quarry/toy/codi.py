@@ -34,6 +34,10 @@ PARENT_RECIPE = "base"
 """Recipe of the toy model that is continued."""
 
 
+_BASE_FILES = ("base/config.json", "base/tokenizer.json", "base/tokenizer_config.json")
+"""Of the base model, without which the weights can't be run."""
+
+
 @dataclass(frozen=True)
 class CodiBudget:
     """How much is spent.
@@ -133,7 +137,7 @@ def train_toy_codi(
         "parent_digest": parent_digest("codi", PARENT_RECIPE, parent),
     }
     finished = finished_as(directory, ToyCodiReport, wanted)
-    if finished is not None:
+    if finished is not None and all((directory / name).is_file() for name in _BASE_FILES):
         return finished
     started = time.monotonic()
     let_threads_sleep()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -29,7 +28,6 @@ from tests.live_processes import descendants, kill, wait_for
 
 N = 30
 EXISTING = {"2-step": 3, "3-step": 2}
-GOING_ON = re.compile(rf"going on from (\d+) of {N} problems")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Non-compliant tag keys:DeprecationWarning"),
