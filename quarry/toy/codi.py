@@ -120,7 +120,7 @@ def train_toy_codi(
         seed: of the projection and of the order of the problems.
         parent: checkpoint of the toy model with the recipe `base`.
         progress: called with step, number of steps and loss.
-        budget: what may be spent; the default takes about three minutes.
+        budget: what may be spent; the default takes about four minutes of one core.
 
     Raises:
         ModelLoadError: the parent is missing.
