@@ -16,6 +16,7 @@ from quarry.errors import EngineMemoryError
 
 logger = logging.getLogger(__name__)
 
+Given = TypeVar("Given")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -78,9 +79,20 @@ class AdaptiveBatches:
             done += len(batch)
             yield from outcome
 
-    def _attempt(
-        self, batch: Sequence[Item], work: Callable[[Sequence[Item]], list[Result]]
-    ) -> list[Result] | str:
+    def within(self, work: Callable[[int], list[Result]]) -> list[Result]:
+        """What `work` gives, which runs at most as many sequences at once as it is told.
+
+        Raises:
+            EngineMemoryError: out of memory with one.
+        """
+        while True:
+            size = self.size
+            outcome = self._attempt(size, work)
+            if not isinstance(outcome, str):
+                return outcome
+            self._halve(size, outcome)
+
+    def _attempt(self, batch: Given, work: Callable[[Given], list[Result]]) -> list[Result] | str:
         """The results, or the reason why memory ran out.
 
         Only the text is kept: the exception's traceback holds the frames, and these the tensors.

@@ -100,9 +100,8 @@ class CheckpointEngine(InferenceEngine):
         requests: list[Request] = []
         for index, prompt in enumerate(prompts):
             text, ids = self._prompts.encode_checked(prompt, parameters.max_new_tokens)
-            requests += [
-                Request(index, k, prompt.sample_id, text, ids) for k in range(parameters.n)
-            ]
+            wanted = range(parameters.first, parameters.first + parameters.n)
+            requests += [Request(index, k, prompt.sample_id, text, ids) for k in wanted]
         return requests
 
 

@@ -46,6 +46,8 @@ class GenerationParameters:
         top_p: nucleus mass; 1 is off.
         top_k: number of candidates; 0 is off.
         n: completions per prompt.
+        first: index k of the first of them; the others follow. It says which completions are made,
+            not how, so that a thousand can be made in parts.
         seed: completion (prompt, k) depends on `seed`, the prompt's sample id and k alone, never
             on batch size or order.
         stop: a completion ends before the first of these strings.
@@ -56,11 +58,12 @@ class GenerationParameters:
     top_p: float = 1.0
     top_k: int = 0
     n: int = 1
+    first: int = 0
     seed: int = 0
     stop: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values, as stored beside what was generated."""
+        """Plain JSON values, as stored beside what was generated; `first` is not one of them."""
         return {
             "max_new_tokens": self.max_new_tokens,
             "temperature": self.temperature,
@@ -93,7 +96,7 @@ class Completion:
 
     Args:
         prompt_index: position of the prompt in the call.
-        completion_index: 0 .. n-1 among the completions of that prompt.
+        completion_index: k, from `first` on among the completions of that prompt.
         prompt_text: the prompt as the model saw it, chat template applied.
         prompt_token_ids: `(n_prompt_tokens,)` int32.
         output_token_ids: `(n_output_tokens,)` int32, as generated, up to and including the token

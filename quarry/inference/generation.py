@@ -76,7 +76,7 @@ class Decoder:
         active, cache = rows, None
         positions = (mask.cumsum(dim=-1) - 1).clamp(min=0)
         while True:
-            logits, cache = self._forward(tokens, mask, positions, cache)
+            logits, cache = self.forward(tokens, mask, positions, cache)
             chosen = choose_tokens(logits, parameters, _draws(active, parameters)).tolist()
             for row, token in zip(active, chosen, strict=True):
                 self._accept(row, token, parameters)
@@ -96,15 +96,24 @@ class Decoder:
         """Text of token ids, special tokens removed, nothing tidied up."""
         return plain_text(self._tokenizer, token_ids)
 
+    def detector(self, parameters: GenerationParameters) -> StopDetector:
+        """What watches a completion for its stop strings."""
+        return StopDetector(parameters.stop, self.decode, self._special_ids)
+
     def _start(self, request: Request, parameters: GenerationParameters) -> Generated:
         """A completion with nothing generated yet."""
         return Generated(
             request,
-            StopDetector(parameters.stop, self.decode, self._special_ids),
+            self.detector(parameters),
             random_stream(parameters.seed, request.sample_id, request.completion_index),
         )
 
-    def _forward(
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self._model.device
+
+    def forward(
         self, tokens: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Any
     ) -> tuple[torch.Tensor, Any]:
         """Logits `(n_rows, vocab_size)` of the last position, and the key-value cache."""
@@ -126,14 +135,22 @@ class Decoder:
     def _accept(self, row: Generated, token: int, parameters: GenerationParameters) -> None:
         """Append a token and settle whether the completion ends with it."""
         row.output_ids.append(token)
-        if token in self._end_ids:
-            row.text, row.finish_reason = self.decode(row.output_ids[:-1]), "stop"
-            return
-        before_stop = row.detector.text_before_stop(row.output_ids)
+        ended = self.ending(row.detector, row.output_ids, parameters)
+        if ended is not None:
+            row.text, row.finish_reason = ended
+
+    def ending(
+        self, detector: StopDetector, output_ids: Sequence[int], parameters: GenerationParameters
+    ) -> tuple[str, FinishReason] | None:
+        """Text and reason of a completion that ends with its last token; None if it goes on."""
+        if output_ids[-1] in self._end_ids:
+            return self.decode(output_ids[:-1]), "stop"
+        before_stop = detector.text_before_stop(output_ids)
         if before_stop is not None:
-            row.text, row.finish_reason = before_stop, "stop"
-        elif len(row.output_ids) == parameters.max_new_tokens:
-            row.text, row.finish_reason = self.decode(row.output_ids), "length"
+            return before_stop, "stop"
+        if len(output_ids) == parameters.max_new_tokens:
+            return self.decode(output_ids), "length"
+        return None
 
 
 def _draws(rows: Sequence[Generated], parameters: GenerationParameters) -> torch.Tensor | None:

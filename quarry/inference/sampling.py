@@ -37,12 +37,37 @@ def choose_tokens(
     """
     if parameters.temperature == 0.0 or uniforms is None:
         return logits.argmax(dim=-1)
+    return _drawn(logits, parameters, uniforms.unsqueeze(-1)).squeeze(-1)
+
+
+def choose_many(
+    logits: torch.Tensor, parameters: GenerationParameters, uniforms: torch.Tensor
+) -> torch.Tensor:
+    """Next tokens of sequences that are the same up to here: many draws from one distribution.
+
+    Args:
+        logits: `(vocab_size,)`.
+        parameters: temperature 0 takes the most likely token, whatever the draws.
+        uniforms: `(n_draws,)` float64 in [0, 1).
+
+    Returns:
+        `(n_draws,)` int64; the same tokens as `choose_tokens` gives for a row each.
+    """
+    if parameters.temperature == 0.0:
+        return logits.argmax(dim=-1).expand(len(uniforms))
+    return _drawn(logits.unsqueeze(0), parameters, uniforms.unsqueeze(0)).squeeze(0)
+
+
+def _drawn(
+    logits: torch.Tensor, parameters: GenerationParameters, uniforms: torch.Tensor
+) -> torch.Tensor:
+    """Tokens `(n_rows, n_draws)` int64 for uniform numbers of the same shape."""
     probabilities = candidate_probabilities(logits, parameters)
     # The draw walks the vocabulary in id order. In order of probability two near-equal tokens could
     # swap places by the rounding of another batch size, and with them the meaning of the draw.
     cumulative = probabilities.cumsum(dim=-1)
-    thresholds = uniforms.to(cumulative.device, cumulative.dtype) * cumulative[:, -1]
-    return torch.searchsorted(cumulative, thresholds.unsqueeze(-1), right=True).squeeze(-1)
+    thresholds = uniforms.to(cumulative.device, cumulative.dtype) * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, thresholds, right=True)
 
 
 def candidate_probabilities(logits: torch.Tensor, parameters: GenerationParameters) -> torch.Tensor:

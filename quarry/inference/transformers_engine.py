@@ -34,11 +34,14 @@ from quarry.inference.engine import (
 from quarry.inference.generation import Decoder, Generated
 from quarry.inference.memory import peak_memory_bytes
 from quarry.inference.request_checks import check_layers, checked_ids
+from quarry.inference.shared_prefixes import generate_shared
 from quarry.inference.torch_device import device_facts, settle_on
 from quarry.inference.usage_meter import UsageMeter
 
 # Sorting by length saves padding; more batches a window save more but delay the first result.
 _BATCHES_PER_WINDOW = 4
+_MOST_SHARED = 4096
+"""Completions of one prompt that are decoded together; memory holds their token ids."""
 
 
 class TransformersEngine(CheckpointEngine):
@@ -192,9 +195,8 @@ class TransformersEngine(CheckpointEngine):
         capture: CaptureSpec | None,
     ) -> Iterator[Completion]:
         """Generate and capture window by window."""
-        window = _BATCHES_PER_WINDOW * self._batch_size
-        for start in range(0, len(requests), window):
-            generated = self._generate(requests[start : start + window], parameters)
+        for window in self._windows(requests, parameters.n):
+            generated = self._generate(window, parameters)
             if capture is None:
                 yield from (_completion(row, None) for row in generated)
                 continue
@@ -204,10 +206,32 @@ class TransformersEngine(CheckpointEngine):
             )
             yield from map(_completion, generated, states)
 
+    def _windows(self, requests: Sequence[Request], n: int) -> Iterator[Sequence[Request]]:
+        """Requests that are generated before the next are looked at.
+
+        Of a prompt with many completions, only its own: what they have in common is shared then.
+        """
+        if not self._is_shared(n):
+            width = _BATCHES_PER_WINDOW * self._batch_size
+            return (requests[start : start + width] for start in range(0, len(requests), width))
+        return (
+            requests[start : min(start + _MOST_SHARED, of_prompt + n)]
+            for of_prompt in range(0, len(requests), n)
+            for start in range(of_prompt, of_prompt + n, _MOST_SHARED)
+        )
+
+    def _is_shared(self, n: int) -> bool:
+        """Whether completions of a prompt fill a batch by themselves."""
+        return n > 1 and n >= self._batch_size
+
     def _generate(
         self, requests: Sequence[Request], parameters: GenerationParameters
     ) -> list[Generated]:
         """Completions of one window, longest prompts batched together, in order of `requests`."""
+        if self._is_shared(parameters.n):
+            return self._generation_batches.within(
+                lambda most: generate_shared(self._decoder, requests, parameters, most)
+            )
         by_length = sorted(requests, key=lambda request: -len(request.prompt_ids))
         rows = self._generation_batches.map(
             by_length, lambda batch: self._decoder.generate(batch, parameters)

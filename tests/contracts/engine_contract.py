@@ -101,6 +101,21 @@ class EngineContract:
         many = [c for c in engine.run(PROMPTS, SAMPLED) if c.completion_index < 2]
         assert same_completions(list(engine.run(PROMPTS, fewer)), many)
 
+    def test_completions_made_in_parts_are_those_made_at_once(
+        self, engine: InferenceEngine
+    ) -> None:
+        whole = list(engine.run(PROMPTS[:3], SAMPLED))
+        parts = [
+            completion
+            for first, n in ((0, 1), (1, 2))
+            for completion in engine.run(
+                PROMPTS[:3], GenerationParameters(**{**vars(SAMPLED), "first": first, "n": n})
+            )
+        ]
+        parts.sort(key=lambda c: (c.prompt_index, c.completion_index))
+        assert [c.completion_index for c in parts] == [0, 1, 2] * 3
+        assert same_completions(whole, parts)
+
     def test_one_candidate_is_greedy_at_any_temperature(self, engine: InferenceEngine) -> None:
         hot = GenerationParameters(max_new_tokens=16, temperature=5.0, top_k=1)
         assert same_completions(list(engine.run(PROMPTS, GREEDY)), list(engine.run(PROMPTS, hot)))

@@ -1,0 +1,1 @@
+"""Many completions of few prompts: which checkpoints, which prompts, distinct completions."""
