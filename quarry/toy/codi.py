@@ -14,7 +14,6 @@ from typing import Any
 
 from quarry.benchmarks.source import BenchmarkSource
 from quarry.inference.cpu_threads import let_threads_sleep
-from quarry.toy.checkpoint_directory import publish_directory
 from quarry.toy.codi_problems import learned_samples
 from quarry.toy.models import parent_digest
 from quarry.toy.training_record import (
@@ -26,6 +25,7 @@ from quarry.toy.training_record import (
     finished_as,
     write_record,
 )
+from quarry.whole_directory import publish_directory
 
 CODI_VERSION = 1
 """Raised whenever the same parent, seed and data would give other weights."""

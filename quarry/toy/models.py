@@ -15,7 +15,6 @@ from typing import Any
 from quarry.benchmarks.source import BenchmarkSource
 from quarry.errors import ModelLoadError
 from quarry.inference.cpu_threads import let_threads_sleep
-from quarry.toy.checkpoint_directory import publish_directory
 from quarry.toy.recipes import recipe_named, training_samples
 from quarry.toy.training_record import (
     WEIGHTS,
@@ -27,6 +26,7 @@ from quarry.toy.training_record import (
     read_record,
     write_record,
 )
+from quarry.whole_directory import publish_directory
 
 TRAINING_VERSION = 1
 """Raised whenever the same recipe, seed and data would give other weights."""
