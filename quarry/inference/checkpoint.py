@@ -9,7 +9,6 @@ Which checkpoint a catalog entry means is decided in `loading`.
 # pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from blake3 import blake3
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -37,10 +35,9 @@ from quarry.inference.checkpoint_checks import (
     check_directory,
 )
 from quarry.inference.checkpoint_names import missing_weights
+from quarry.inference.weights_identity import weights_identity
 
 logger = logging.getLogger(__name__)
-
-_END_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -76,30 +73,6 @@ class CheckpointOutline:
     def identity(self) -> str:
         """Which weights these are, as a `Checkpoint` of them says."""
         return weights_identity(self.source, self.revision, self.config)
-
-
-def weights_identity(source: str, revision: str | None, config: Any) -> str:
-    """The hub's commit of a checkpoint, or a digest over the files of a directory."""
-    directory = Path(source)
-    if not directory.is_dir():
-        commit = getattr(config, "_commit_hash", None)
-        return f"{source}@{commit or revision}"
-    digest = blake3()
-    for path in sorted(directory.rglob("*")):
-        if path.is_file():
-            status = path.stat()
-            listed = [path.name, status.st_size, status.st_mtime_ns]
-            digest.update(json.dumps(listed).encode())
-            digest.update(_ends(path, status.st_size))
-    return digest.hexdigest()
-
-
-def _ends(path: Path, size_bytes: int) -> bytes:
-    """The first and the last 64 KiB of a file."""
-    with path.open("rb") as file:
-        first = file.read(_END_BYTES)
-        file.seek(max(0, size_bytes - _END_BYTES))
-        return first + file.read(_END_BYTES)
 
 
 def read_checkpoint(

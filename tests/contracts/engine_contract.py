@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,30 +92,20 @@ class EngineContract:
         self, engine: InferenceEngine
     ) -> None:
         first = list(engine.run(PROMPTS[:1], SAMPLED))
-        other_seed = GenerationParameters(**{**vars(SAMPLED), "seed": 8})
         assert len({c.text for c in first}) > 1
         assert same_completions(first, list(engine.run(PROMPTS[:1], SAMPLED)))
-        assert not same_completions(first, list(engine.run(PROMPTS[:1], other_seed)))
+        assert not same_completions(first, list(engine.run(PROMPTS[:1], replace(SAMPLED, seed=8))))
 
     def test_more_samples_keep_the_earlier_ones(self, engine: InferenceEngine) -> None:
-        fewer = GenerationParameters(**{**vars(SAMPLED), "n": 2})
         many = [c for c in engine.run(PROMPTS, SAMPLED) if c.completion_index < 2]
-        assert same_completions(list(engine.run(PROMPTS, fewer)), many)
+        assert same_completions(list(engine.run(PROMPTS, replace(SAMPLED, n=2))), many)
 
-    def test_completions_made_in_parts_are_those_made_at_once(
-        self, engine: InferenceEngine
-    ) -> None:
-        whole = list(engine.run(PROMPTS[:3], SAMPLED))
-        parts = [
-            completion
-            for first, n in ((0, 1), (1, 2))
-            for completion in engine.run(
-                PROMPTS[:3], GenerationParameters(**{**vars(SAMPLED), "first": first, "n": n})
-            )
-        ]
-        parts.sort(key=lambda c: (c.prompt_index, c.completion_index))
-        assert [c.completion_index for c in parts] == [0, 1, 2] * 3
-        assert same_completions(whole, parts)
+    def test_parts_are_what_is_made_at_once(self, engine: InferenceEngine) -> None:
+        parts = [replace(SAMPLED, first=0, n=1), replace(SAMPLED, first=1, n=2)]
+        found = [one for part in parts for one in engine.run(PROMPTS[:3], part)]
+        found.sort(key=lambda one: (one.prompt_index, one.completion_index))
+        assert [one.completion_index for one in found] == [0, 1, 2] * 3
+        assert same_completions(list(engine.run(PROMPTS[:3], SAMPLED)), found)
 
     def test_one_candidate_is_greedy_at_any_temperature(self, engine: InferenceEngine) -> None:
         hot = GenerationParameters(max_new_tokens=16, temperature=5.0, top_k=1)
@@ -277,12 +268,8 @@ class EngineContract:
             assert completion.hidden_states is not None
             assert states.dtype == np.float16
             assert states.shape == completion.hidden_states.shape
-            np.testing.assert_allclose(
-                states.astype(np.float32),
-                completion.hidden_states.astype(np.float32),
-                rtol=self.tolerance,
-                atol=self.tolerance,
-            )
+            found, captured = (one.astype(np.float32) for one in (states, completion.hidden_states))
+            np.testing.assert_allclose(found, captured, rtol=self.tolerance, atol=self.tolerance)
 
     def test_a_sequence_as_long_as_the_context_has_states_and_a_longer_one_is_refused(
         self, engine: InferenceEngine

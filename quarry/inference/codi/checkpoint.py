@@ -21,7 +21,6 @@ from quarry.inference.checkpoint import (
     read_checkpoint,
     resolve_device,
     resolve_dtype,
-    weights_identity,
     without_progress_bars,
 )
 from quarry.inference.checkpoint_checks import as_load_error, check_architecture
@@ -32,6 +31,7 @@ from quarry.inference.codi.projection import build_projection
 from quarry.inference.codi.settings import CodiCheckpoint
 from quarry.inference.codi.weights import read_weights, weights_folder
 from quarry.inference.usage_meter import UsageMeter
+from quarry.inference.weights_identity import weights_identity
 
 logger = logging.getLogger(__name__)
 
