@@ -11,17 +11,26 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 import torch
 from transformers import Olmo3ForCausalLM, PreTrainedTokenizerFast
 
-from quarry.toy.recipes import Document, DocumentStream
+from quarry.toy.recipes import Document
 
 Progress = Callable[[int, int, float], None]
 """Called with step, number of steps and loss."""
 
 # Documents of similar length share a batch; this many batches are drawn and sorted together.
 _POOL_BATCHES = 8
+
+
+class Documents(Protocol):
+    """Endless documents."""
+
+    def draw(self) -> Document:
+        """The next one."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -65,13 +74,13 @@ class Batch:
 def train(
     model: Olmo3ForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
-    documents: DocumentStream,
+    documents: Documents,
     schedule: Schedule,
     progress: Progress | None = None,
 ) -> list[float]:
     """Train in place; the loss of every step."""
     batches = _batches(documents, tokenizer, schedule.tokens_per_step)
-    return descend(model, lambda: _loss(model, next(batches)), schedule, progress)
+    return descend(model, lambda: batch_loss(model, next(batches)), schedule, progress)
 
 
 def descend(
@@ -116,7 +125,7 @@ def _optimizers(model: torch.nn.Module) -> list[tuple[torch.optim.Optimizer, flo
     return [(muon, 0.02), (adam, 0.004)]
 
 
-def _loss(model: Olmo3ForCausalLM, batch: Batch) -> torch.Tensor:
+def batch_loss(model: Olmo3ForCausalLM, batch: Batch) -> torch.Tensor:
     """Weighted mean cross entropy of the next token."""
     hidden = model.model(input_ids=batch.token_ids, use_cache=False).last_hidden_state
     weights = batch.weights[:, 1:]
@@ -128,7 +137,7 @@ def _loss(model: Olmo3ForCausalLM, batch: Batch) -> torch.Tensor:
 
 
 def _batches(
-    documents: DocumentStream, tokenizer: PreTrainedTokenizerFast, tokens_per_step: int
+    documents: Documents, tokenizer: PreTrainedTokenizerFast, tokens_per_step: int
 ) -> Iterator[Batch]:
     """Batches of documents of similar length, in random order."""
     order = Random(0)
@@ -139,7 +148,7 @@ def _batches(
         pool.sort(key=lambda document: len(document[0]))
         batches = list(_sliced(pool, tokens_per_step))
         order.shuffle(batches)
-        yield from map(_padded, batches)
+        yield from map(padded, batches)
 
 
 def _sliced(
@@ -155,7 +164,7 @@ def _sliced(
     yield batch
 
 
-def _padded(documents: list[tuple[list[int], list[float]]]) -> Batch:
+def padded(documents: list[tuple[list[int], list[float]]]) -> Batch:
     """One batch, padded on the right; weight 0 keeps padding out of the loss."""
     longest = max(len(ids) for ids, _ in documents)
     token_ids = torch.zeros((len(documents), longest), dtype=torch.long)

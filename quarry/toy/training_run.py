@@ -75,7 +75,7 @@ def run_recipe(
         documents = DocumentStream(recipe, answered, f"{name}:{seed}")
         schedule = Schedule(budget.steps_of(name), budget.tokens_per_step, scale=recipe.rate)
         losses = train(model, tokenizer, documents, schedule, progress)
-    _save(model, tokenizer, directory)
+    save(model, tokenizer, directory)
     return TrainingRun(losses, n_own)
 
 
@@ -105,7 +105,7 @@ def _start(
     return tokenizer, Olmo3ForCausalLM(architecture(len(tokenizer)))
 
 
-def architecture(vocab_size: int) -> Olmo3Config:
+def architecture(vocab_size: int, *, bos_token_id: int | None = None) -> Olmo3Config:
     """OLMo-3 in small: two sliding-window blocks and a full one, about 0.7 million weights."""
     return Olmo3Config(
         vocab_size=vocab_size,
@@ -117,7 +117,7 @@ def architecture(vocab_size: int) -> Olmo3Config:
         sliding_window=256,
         layer_types=["sliding_attention", "sliding_attention", "full_attention"],
         tie_word_embeddings=True,
-        bos_token_id=None,
+        bos_token_id=bos_token_id,
         eos_token_id=0,
         pad_token_id=0,
     )
@@ -156,7 +156,7 @@ def _answers(
     return learned, {format: len(answers) for format, answers in own.items()}
 
 
-def _save(model: Olmo3ForCausalLM, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
+def save(model: Olmo3ForCausalLM, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
     """Write weights, config and tokenizer."""
     with without_progress_bars():
         model.save_pretrained(directory)
