@@ -4,8 +4,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.identity import OWNERS
 from assets.partitions import Grid
-from assets.specs import MODEL_CHECKPOINTS, OWNERS
+from assets.specs import MODEL_CHECKPOINTS
 from quarry.catalog import Catalog
 from resources.benchmarks import BenchmarkSourceResource
 from resources.catalog import CatalogResource

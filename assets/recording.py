@@ -24,6 +24,7 @@ from dagster._core.definitions.data_version import (
 from dagster._core.definitions.partitions.utils import get_tags_from_multi_partition_key
 from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 
+from assets.identity import AssetIdentity
 from assets.specs import (
     BENCHMARK_SAMPLES,
     CORRECTNESS_LABELS,
@@ -32,7 +33,6 @@ from assets.specs import (
     MODEL_CHECKPOINTS,
     REMOTE_LABELS,
     TRAJECTORIES,
-    AssetIdentity,
 )
 from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey
 

@@ -7,16 +7,15 @@ from typing import Any
 import dagster as dg
 
 from assets.heal_outcome import record_moved, recorded_outcome
+from assets.identity import OWNERS, AssetIdentity
 from assets.partitions import Grid, cell_of
 from assets.remote_metadata import copy_metadata, inventory_metadata
 from assets.specs import (
     CORRECTNESS_LABELS,
-    OWNERS,
     REMOTE_LABELS,
     REMOTE_TRAJECTORIES,
     STORED_OBJECTS,
     TRAJECTORIES,
-    AssetIdentity,
 )
 from quarry.collection import expected_file
 from quarry.storage.inventory import take_inventory

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from assets.identity import AssetIdentity
 from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, run_checks
 from assets.partitions import Grid
-from assets.specs import BENCHMARK_SAMPLES, MODEL_CHECKPOINTS, AssetIdentity
+from assets.specs import BENCHMARK_SAMPLES, MODEL_CHECKPOINTS
 from quarry.findings import Finding
 
 CODE_VERSION_TAG = "dagster/code_version"

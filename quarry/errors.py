@@ -24,6 +24,7 @@
     │   └── StorageConflictError  (FileExistsError) another version was there than expected
     ├── NecessityError        (RuntimeError)       problems of a shard could not be tested
     ├── GradingError          (RuntimeError)       the grader failed, not the completion
+    │   ├── JudgeRefusedError     (RuntimeError)   a judge's provider refused: a person has to act
     │   └── SandboxUnavailableError (RuntimeError) this machine can't shut programs in
     └── UsageError            (ValueError)         a command was called wrongly
 
@@ -194,6 +195,10 @@ class NecessityError(QuarryError, RuntimeError):
 
 class GradingError(QuarryError, RuntimeError):
     """The grader itself failed, which says nothing about the completion."""
+
+
+class JudgeRefusedError(GradingError):
+    """A language model that judges will answer no request before a person has acted."""
 
 
 class SandboxUnavailableError(GradingError):

@@ -30,13 +30,13 @@ class GradingItem:
 
 @dataclass(frozen=True)
 class Decision:
-    """What came of one item.
+    r"""What came of one item.
 
     Args:
         outcome: `ungraded` is its own state and never counts as `not_equivalent`.
         reasoning: why, as the grader says it; of both outcomes.
         trimmed: the prefix of the completion that answers, such as ` Grace Miller` of
-            ` Grace Miller\\nQ:`; None where the grader names none.
+            ` Grace Miller\nQ:`; None where the grader names none.
         decided_by: `rules`, or the model that decided as its provider names it.
         reason: why an item is ungraded, such as `spend limit`; empty otherwise.
     """
@@ -130,6 +130,7 @@ class EquivalenceGrader(ABC):
 
     def close(self) -> None:
         """Give up connections and models; a second call does nothing."""
+        return
 
     def __enter__(self) -> Self:
         """The grader itself."""
