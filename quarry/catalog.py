@@ -28,6 +28,7 @@ from quarry.catalog_entries import (
     Slug,
     Thresholds,
 )
+from quarry.catalog_evaluation import EvaluationSpec, LocalGraderSpec
 from quarry.catalog_reasoning import ExplicitSpec, ReasoningSpec
 from quarry.errors import CatalogError, UnknownNameError
 from quarry.inference.engine import GenerationParameters
@@ -40,6 +41,7 @@ __all__ = [
     "CaptureSettings",
     "Catalog",
     "Effort",
+    "EvaluationSpec",
     "ExemplarSpec",
     "GenerationSpec",
     "HealSettings",
@@ -71,6 +73,7 @@ class Catalog(Entry):
     scrub: ScrubSettings = ScrubSettings()
     heal: HealSettings = HealSettings()
     reasoning: ReasoningSpec | None = None
+    evaluation: EvaluationSpec | None = None
 
     @model_validator(mode="after")
     def _names_agree(self) -> Catalog:
@@ -96,6 +99,16 @@ class Catalog(Entry):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _judges_exist(self) -> Catalog:
+        for name, spec in self.evaluation.graders.items() if self.evaluation else ():
+            if isinstance(spec, LocalGraderSpec) and spec.model not in self.models:
+                raise ValueError(
+                    f"evaluation.graders.{name}.model names no model: {spec.model!r}; "
+                    f"expected one of {', '.join(self.models)}"
+                )
+        return self
+
     def reasoning_spec(self) -> ReasoningSpec:
         """The tests of necessity of this catalog.
 
@@ -103,14 +116,18 @@ class Catalog(Entry):
             CatalogError: it has none.
         """
         if self.reasoning is None:
-            raise CatalogError(
-                "A catalog has no tests of necessity",
-                where=f"catalog {self.name!r}",
-                expected="a section `reasoning`",
-                got="none",
-                fix="add the section, as in catalog/demo.yaml",
-            )
+            raise _lacking("tests of necessity", "reasoning", self.name)
         return self.reasoning
+
+    def evaluation_spec(self) -> EvaluationSpec:
+        """The sampled evaluation sets of this catalog.
+
+        Raises:
+            CatalogError: it has none.
+        """
+        if self.evaluation is None:
+            raise _lacking("sampled evaluation sets", "evaluation", self.name)
+        return self.evaluation
 
     def model(self, name: str) -> ModelSpec:
         """The model of that name.
@@ -221,6 +238,17 @@ def _malformed(path: Path, error: ValidationError) -> CatalogError:
         expected="the keys described in README.md, 'Catalogs'",
         got="\n    ".join(["", *problems]),
         fix="correct these keys",
+    )
+
+
+def _lacking(what: str, section: str, catalog: str) -> CatalogError:
+    """The error for a section that the catalog does not have."""
+    return CatalogError(
+        f"A catalog has no {what}",
+        where=f"catalog {catalog!r}",
+        expected=f"a section `{section}`",
+        got="none",
+        fix="add the section, as in catalog/demo.yaml",
     )
 
 

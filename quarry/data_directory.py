@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from quarry.errors import UnknownNameError
 from quarry.keys import TrajectoryKey, checkpoint_path, samples_path, split_benchmark
 from quarry.necessity.keys import POOL_PATH, NecessityKey, dataset_path, results_path
+from quarry.sampling.keys import SampledKey
 
 _PATHS: dict[str, Callable[[str], PurePosixPath]] = {
     "benchmark_samples": lambda partition: samples_path(*split_benchmark(partition)),
@@ -27,6 +28,10 @@ _PATHS: dict[str, Callable[[str], PurePosixPath]] = {
     "cot_necessity": lambda partition: NecessityKey.from_partition(partition).table_path,
     "necessity_results": results_path,
     "stratified_dataset": dataset_path,
+    "finetuned_checkpoints": lambda partition: SampledKey.from_partition(partition).trained_path,
+    "sampled_completions": lambda partition: SampledKey.from_partition(partition).completions_path,
+    "graded_completions": lambda partition: SampledKey.from_partition(partition).graded_path,
+    "sampled_eval_dataset": lambda partition: SampledKey.from_partition(partition).set_path,
 }
 
 
@@ -91,6 +96,15 @@ class DataDirectory:
     def necessity_journal(self, key: NecessityKey) -> Path:
         """Results of a shard that is being tested."""
         return self.root / key.journal_path
+
+    def completion_store(self, key: SampledKey) -> Path:
+        """Completions of a checkpoint that is being sampled."""
+        return self.root / key.store_path
+
+    @property
+    def grading(self) -> Path:
+        """Decisions that were paid for, and what was spent on them."""
+        return self.root / "state" / "grading"
 
     @property
     def toy_mirror(self) -> Path:
