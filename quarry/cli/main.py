@@ -16,6 +16,7 @@ from quarry.cli import (
     adopt,
     audit,
     devices,
+    eval_set,
     grade,
     inspect,
     leakage,
@@ -69,6 +70,8 @@ app.command("grade")(grade.grade_file)
 app.command("stratify")(stratify.stratify_candidates)
 app.command("devices")(devices.list_devices)
 app.command("leakage")(leakage.find_leakage)
+app.command("eval-set")(eval_set.show_eval_set)
+app.command("inspect-pickle")(eval_set.show_pickle)
 platform.register(app)
 
 

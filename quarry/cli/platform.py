@@ -19,6 +19,8 @@ COMMANDS = {
     "Example: `quarry backfill --missing --corrupt --max 4 --dry-run`",
     "collect": "Collect what is missing, failed or damaged in one run, each model loaded once.\n\n"
     "Example: `quarry collect --model demo_base --dry-run`",
+    "evaluate": "Make sampled, graded evaluation sets of fine-tuned checkpoints: what is missing, "
+    "failed or stale.\n\nExample: `quarry evaluate --run mayors-1epoch --dry-run`",
     "necessity": "Test which problems need a chain of thought, shard by shard, and choose the "
     "stratified datasets.\n\nExample: `quarry necessity --model demo_codi --dry-run`",
     "check": "Run the asset checks of all partitions.\n\nExample: `quarry check`",
