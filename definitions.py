@@ -34,13 +34,12 @@ import dagster as dg
 
 from assets.audit import build_collection_audit
 from assets.collecting import build_collect_job
+from assets.groups import evaluation_group, reasoning_group
 from assets.label_changes import build_change_checks, build_label_changes
 from assets.label_checks import build_label_checks
 from assets.labels import build_labels
 from assets.models import build_model_checkpoints, trains_models
-from assets.partitions import build_grid, build_reasoning_partitions
-from assets.reasoning import build_reasoning
-from assets.reasoning_checks import build_necessity_checks
+from assets.partitions import build_grid
 from assets.relabelling import build_relabel_job
 from assets.remote import build_remote_copies, build_stored_objects
 from assets.remote_checks import build_remote_checks
@@ -48,22 +47,23 @@ from assets.restoring import build_restore_job
 from assets.semantic_check import build_semantic_checks
 from assets.source_checks import build_source_checks
 from assets.sources import build_benchmark_samples
-from assets.stratified import build_stratified_dataset
-from assets.stratified_checks import build_stratified_checks
 from assets.sweeping import build_sweep_job
 from assets.trajectories import build_trajectories
 from assets.trajectory_checks import build_trajectory_checks
 from assets.version_checks import build_version_checks
+from io_managers.evaluation import CompletionsIOManager, EvalSetIOManager, GradedIOManager
 from io_managers.hdf5 import Hdf5IOManager, Hdf5ViewIOManager
 from io_managers.parquet import LabelsIOManager, ParquetIOManager
 from io_managers.reasoning import NecessityIOManager, StratifiedIOManager
-from quarry.catalog import Catalog, load_catalog
+from quarry.catalog import load_catalog
 from quarry.errors import UsageError
 from quarry.storage.opening import is_b2
 from resources.benchmarks import BenchmarkSourceResource
 from resources.catalog import CatalogResource
 from resources.engines import EngineResource
+from resources.equivalence import EquivalenceResource
 from resources.files import FilesResource
+from resources.finetuned import FinetunedResource
 from resources.graders import GraderResource
 from resources.necessity import NecessityResource
 from resources.store import ObjectStoreResource
@@ -72,6 +72,7 @@ from sensors.automation import build_automation_sensors
 from sensors.healing import build_healing_sensor
 from sensors.jobs import build_jobs
 from sensors.orphans import build_orphan_sensor
+from sensors.runs import build_runs_sensor
 from sensors.scrub import build_scrub_schedule
 from sensors.store import build_store_schedules, build_sweep_schedule
 from sensors.verification import build_schedules, build_sensors
@@ -117,6 +118,8 @@ class Deployment:
             "benchmarks": BenchmarkSourceResource(mirror=self.mirror),
             "engines": (engines := self.engines()),
             "necessity": NecessityResource(engines=engines),
+            "finetuned": FinetunedResource(engines=engines),
+            "equivalence": EquivalenceResource(engines=engines),
             "graders": GraderResource(sandbox=self.sandbox),
             "hdf5": Hdf5IOManager(data_dir=data_dir, store=store),
             "hdf5_view": Hdf5ViewIOManager(data_dir=data_dir, store=store),
@@ -124,6 +127,9 @@ class Deployment:
             "parquet": ParquetIOManager(data_dir=data_dir, store=store),
             "necessity_tables": NecessityIOManager(data_dir=data_dir, store=store),
             "stratified": StratifiedIOManager(data_dir=data_dir, store=store),
+            "completions": CompletionsIOManager(data_dir=data_dir, store=store),
+            "graded": GradedIOManager(data_dir=data_dir, store=store),
+            "eval_sets": EvalSetIOManager(data_dir=data_dir, store=store),
         }
 
     def engines(self) -> EngineResource:
@@ -144,7 +150,8 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors of a deployment."""
     catalog = load_catalog(deployment.catalog)
     grid, has_store = build_grid(catalog), bool(deployment.store)
-    reasoning, reasoning_checks = _reasoning(catalog)
+    reasoning, reasoning_checks = reasoning_group(catalog)
+    evaluation, evaluation_checks = evaluation_group(catalog, deployment.catalog.parent)
     jobs = [
         *build_jobs(has_store=has_store),
         build_collect_job(grid),
@@ -161,6 +168,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
         build_collection_audit(grid),
         *([*build_remote_copies(grid), build_stored_objects()] if has_store else []),
         *reasoning,
+        *evaluation,
     ]
     return dg.Definitions(
         assets=assets,
@@ -173,6 +181,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
             *build_change_checks(grid),
             *(build_remote_checks(grid) if has_store else []),
             *reasoning_checks,
+            *evaluation_checks,
         ],
         jobs=jobs,
         schedules=[
@@ -185,6 +194,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
             *build_sensors(grid),
             build_adoption_sensor(grid),
             build_orphan_sensor(),
+            *([build_runs_sensor()] if catalog.evaluation else []),
             build_healing_sensor(grid, jobs, is_on=deployment.is_automated),
             *build_automation_sensors(_names(assets), is_on=deployment.is_automated),
         ],
@@ -196,21 +206,6 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
 def _names(assets: Sequence[dg.AssetsDefinition | dg.AssetSpec]) -> set[str]:
     """Names of assets; each has a key of one part."""
     return {one.key.to_user_string() for one in assets}
-
-
-def _reasoning(
-    catalog: Catalog,
-) -> tuple[list[dg.AssetsDefinition], list[dg.AssetChecksDefinition]]:
-    """Assets and checks of the catalog's section `reasoning`; none where it has none."""
-    spec = catalog.reasoning
-    if spec is None:
-        return [], []
-    partitions = build_reasoning_partitions(spec)
-    assets, checks = [*build_reasoning(spec, partitions)], build_necessity_checks(partitions)
-    if spec.targets:
-        assets.append(build_stratified_dataset(spec, partitions))
-        checks += build_stratified_checks(partitions)
-    return assets, checks
 
 
 def _setting(name: str, default: str) -> str:

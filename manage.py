@@ -12,6 +12,7 @@ from commands.checking import check
 from commands.collecting import backfill, demo
 from commands.collecting_grid import collect
 from commands.demo_heal import demo_heal
+from commands.evaluation import evaluate
 from commands.healing import heal, inventory
 from commands.necessity import necessity
 from commands.output import console
@@ -25,6 +26,7 @@ COMMANDS = (
     backfill,
     collect,
     necessity,
+    evaluate,
     relabel,
     heal,
     inventory,

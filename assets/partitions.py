@@ -14,6 +14,8 @@ from quarry.keys import BENCHMARK_DIMENSION, MODEL_DIMENSION, TrajectoryKey, ben
 from quarry.necessity.keys import SHARD_DIMENSION
 from quarry.necessity.shards import shard_names
 
+CHECKPOINT_PARTITIONS = "finetuned_checkpoints"
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -54,6 +56,11 @@ def build_reasoning_partitions(spec: ReasoningSpec) -> ReasoningPartitions:
         shards=dg.MultiPartitionsDefinition({MODEL_DIMENSION: models, SHARD_DIMENSION: shards}),
         targets=dg.StaticPartitionsDefinition(list(spec.targets)),
     )
+
+
+def build_checkpoint_partitions() -> dg.DynamicPartitionsDefinition:
+    """Fine-tuned checkpoints, `<run>@<checkpoint>`; the sensor `watch_runs` adds them."""
+    return dg.DynamicPartitionsDefinition(name=CHECKPOINT_PARTITIONS)
 
 
 def cell_of(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> TrajectoryKey:

@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
+from commands.evaluation import make_sets, print_rates
 from commands.necessity import choose_datasets
 from commands.output import JsonOption, console, print_audit, show, stop
 from commands.platform import Platform
 
 
 def demo(as_json: JsonOption = False) -> None:
-    """Train the toy models, collect, verify and label all cells, choose datasets, print the audit.
+    """Train the toy models, collect, verify and label all cells, make datasets, print the audit.
 
-    What the catalog says of `reasoning` is done behind the grid.
+    What the catalog says of `reasoning` and `evaluation` is done behind the grid.
     """
     started = time.monotonic()
     platform = Platform()
@@ -25,6 +26,11 @@ def demo(as_json: JsonOption = False) -> None:
     platform.launcher.roll_up()
     if platform.catalog.reasoning is not None and not choose_datasets(platform, []):
         raise stop(started)
+    if platform.catalog.evaluation is not None:
+        if not make_sets(platform):
+            raise stop(started)
+        if not as_json:
+            print_rates(platform)
     print_audit(platform, as_json)
     if failed:
         raise stop(started)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from quarry.catalog import Catalog
     from quarry.data_directory import DataDirectory
     from resources.store import ObjectStoreResource
+    from sensors.evaluation_launcher import EvaluationLauncher
     from sensors.reasoning_launcher import ReasoningLauncher
 
 console = Console(stderr=True, highlight=False)
@@ -76,6 +77,17 @@ class Platform:
         spec = self.catalog.reasoning_spec()
         partitions = build_reasoning_partitions(spec)
         return ReasoningLauncher(self.launcher, self.instance, spec, partitions)
+
+    def evaluation(self) -> EvaluationLauncher:
+        """The launcher of evaluation sets.
+
+        Raises:
+            CatalogError: the catalog has none.
+        """
+        from sensors.evaluation_launcher import EvaluationLauncher
+
+        spec, base_dir = self.catalog.evaluation_spec(), self.deployment.catalog.parent
+        return EvaluationLauncher(self.launcher, self.instance, spec, self.directory, base_dir)
 
     @property
     def healing_inputs(

@@ -11,6 +11,13 @@ import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorStatus as Status
 
+from assets.evaluation_specs import (
+    FINETUNED_CHECKPOINTS,
+    GRADED_COMPLETIONS,
+    SAMPLED_COMPLETIONS,
+    SAMPLED_EVAL_DATASET,
+)
+from assets.identity import AssetIdentity
 from assets.specs import (
     BENCHMARK_SAMPLES,
     CODI_CHECKPOINTS,
@@ -24,7 +31,6 @@ from assets.specs import (
     REASONING_CANDIDATES,
     STRATIFIED_DATASET,
     TRAJECTORIES,
-    AssetIdentity,
 )
 from assets.trajectories import AUTOMATION, PURPOSE_TAG
 
@@ -35,6 +41,9 @@ COLLECTS = (
     REASONING_CANDIDATES,
     CODI_CHECKPOINTS,
     COT_NECESSITY,
+    FINETUNED_CHECKPOINTS,
+    SAMPLED_COMPLETIONS,
+    GRADED_COMPLETIONS,
 )
 FOLLOWS = (
     CORRECTNESS_LABELS,
@@ -43,6 +52,7 @@ FOLLOWS = (
     COLLECTION_AUDIT,
     NECESSITY_RESULTS,
     STRATIFIED_DATASET,
+    SAMPLED_EVAL_DATASET,
 )
 COLLECT_MISSING = "collect_missing_cells"
 AUTOMATED = {PURPOSE_TAG: AUTOMATION}
@@ -61,9 +71,10 @@ def build_automation_sensors(assets: Collection[str], *, is_on: bool) -> list[dg
         _sensor(
             COLLECT_MISSING,
             [one for one in COLLECTS if one.name in assets],
-            "On means GPU hours: every cell of the grid that was never collected is collected, "
-            "once, after its samples were drawn and its toy model was trained; every shard of "
-            "candidates is tested once. What failed waits for a person or for healing.",
+            "On means GPU hours, and a grader's bill: every cell of the grid that was never "
+            "collected is collected, once, after its samples were drawn and its toy model was "
+            "trained; every shard of candidates is tested once; every fine-tuned checkpoint is "
+            "sampled and graded once. What failed waits for a person or for healing.",
             is_on=is_on,
         ),
         _sensor(

@@ -21,6 +21,7 @@ from assets.specs import (
     REMOTE_TRAJECTORIES,
     TRAJECTORIES,
 )
+from assets.staleness import stale_partitions
 from assets.trajectory_checks import NAMES
 from quarry.healing.plan import HealStep
 from resources.run_workers import host_tags
@@ -187,6 +188,11 @@ class Launcher:
     def materialise(self, asset: str, partition: str = "") -> Outcome:
         """Materialise one asset, or a partition of it, and run its checks."""
         return self._materialise([asset], partition)
+
+    def is_stale(self, asset: str, partition: str) -> bool:
+        """Whether a partition is out of date, as the UI's mark "Unsynced" says."""
+        graph = self._defs.resolve_asset_graph()
+        return bool(stale_partitions(graph, self._instance, asset, [partition]))
 
     def _materialised(self, asset: str) -> set[str]:
         return self._instance.get_materialized_partitions(dg.AssetKey(asset))

@@ -1,11 +1,14 @@
 """The loaded graph is what `assets/specs.py` declares."""
 
+import re
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from assets.specs import ALL, OWNERS
+from assets.evaluation_specs import GRADED_COMPLETIONS, SAMPLED_EVAL_DATASET
+from assets.identity import OWNERS
+from assets.specs import ALL
 from definitions import Deployment, build_defs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +29,10 @@ ASSET_KEYS = {
     "cot_necessity",
     "necessity_results",
     "stratified_dataset",
+    "finetuned_checkpoints",
+    "sampled_completions",
+    "graded_completions",
+    "sampled_eval_dataset",
 }
 CHECKS = {
     "trajectories": {
@@ -58,9 +65,21 @@ CHECKS = {
         "gold_agrees",
         "no_leakage",
     },
+    "sampled_completions": {"all_sampled"},
+    "graded_completions": {"ungraded_share", "canaries_right", "grades_current"},
+    "sampled_eval_dataset": {
+        "set_intact",
+        "equivalence_rate",
+        "prompts_covered",
+        "masking_right",
+        "ids_unique",
+        "order_stable",
+    },
 }
 
 
+UNDER_RUBRICS = (GRADED_COMPLETIONS, SAMPLED_EVAL_DATASET)
+"""Their code versions end with digests of the catalog's two rubrics."""
 SCHEDULES = {
     "scrub_daily": "RUNNING",
     "verify_every_cell": "STOPPED",
@@ -116,7 +135,8 @@ def test_every_asset_carries_its_declared_identity(defs: dg.Definitions, identit
     node = defs.resolve_asset_graph().get(dg.AssetKey(identity.name))
     assert node.group_name == identity.group
     assert node.description == identity.description
-    assert node.code_version == identity.code_version
+    rubrics = "-[0-9a-f]{8}-[0-9a-f]{8}" if identity in UNDER_RUBRICS else ""
+    assert re.fullmatch(re.escape(identity.code_version) + rubrics, str(node.code_version))
     assert list(node.owners) == list(OWNERS)
     assert set(identity.kinds) <= {tag.removeprefix("dagster/kind/") for tag in node.tags}
 

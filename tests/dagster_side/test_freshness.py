@@ -38,6 +38,7 @@ STANDS_FOR = {
     "labels": "labels_current",
     "remote": "remote_copy_matches",
     "reasoning": "necessity_current",
+    "evaluation": "grades_current",
 }
 """The check that stands for a policy, by group of partitioned assets; decision 13 says why."""
 

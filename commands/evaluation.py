@@ -1,0 +1,97 @@
+"""`evaluate`: from fine-tuned checkpoints to graded evaluation sets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.output import console, show
+from commands.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def evaluate(
+    run: Annotated[
+        list[str] | None, typer.Option(help="only this run, or run@checkpoint; repeatable")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option(help="sample and grade all again, not only what is lacking or stale")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option(help="only print what would be made")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Make what is missing, failed or stale: train toy runs, sample, grade, build the sets.
+
+    Runs are those of the catalog and of the outputs folder. Interrupted sampling goes on where it
+    stopped, and nothing is paid for twice. Exit code 0 when every set is there and its checks pass,
+    1 when something failed, 2 on wrong use.
+    """
+    platform = Platform()
+    chosen = _chosen(platform, run or [])
+    is_done = make_sets(platform, chosen, again=again, dry_run=dry_run)
+    if not dry_run:
+        print_rates(platform, chosen, as_json=as_json)
+    raise typer.Exit(0 if is_done else 1)
+
+
+def make_sets(
+    platform: Platform,
+    partitions: Sequence[str] | None = None,
+    *,
+    again: bool = False,
+    dry_run: bool = False,
+) -> bool:
+    """Make what is lacking of checkpoints, of all by default; whether all went well."""
+    launcher = platform.evaluation()
+    names = launcher.checkpoints() if partitions is None else list(partitions)
+    wanted = launcher.lacking(names, again=again)
+    console.print(f"{len(wanted)} of {len(names)} checkpoints' assets to make")
+    if dry_run:
+        for asset, partition in wanted:
+            console.print(f"  {asset} {partition}", markup=False)
+        return True
+    return not show(launcher.make(wanted), "Evaluation sets", len(wanted))
+
+
+def print_rates(
+    platform: Platform, partitions: Sequence[str] | None = None, *, as_json: bool = False
+) -> None:
+    """The table of equivalence rates of sets, of all by default."""
+    from quarry.audit.tables import markdown_table
+    from quarry.evaluation_sets.rate_table import HEADER, rate_facts, rate_rows, read_descriptions
+    from quarry.sampling.keys import SampledKey
+
+    names = platform.evaluation().checkpoints() if partitions is None else partitions
+    keys = [SampledKey.from_partition(name) for name in names]
+    sets = read_descriptions(platform.directory, keys)
+    if as_json:
+        sys.stdout.write(json.dumps(rate_facts(sets), indent=1) + "\n")
+    elif sets:
+        sys.stdout.write(markdown_table(HEADER, rate_rows(sets)))
+
+
+def _chosen(platform: Platform, runs: Sequence[str]) -> list[str]:
+    """The partitions of runs, or all.
+
+    Raises:
+        UnknownNameError: there is no such run.
+    """
+    from quarry.errors import UnknownNameError
+
+    known = platform.evaluation().checkpoints()
+    chosen = [one for one in known if not runs or one in runs or one.split("@")[0] in runs]
+    absent = [name for name in runs if name not in {*known, *(one.split("@")[0] for one in known)}]
+    if absent:
+        raise UnknownNameError(
+            "A run is neither in the catalog nor in the outputs folder",
+            where="--run",
+            expected=f"one of {', '.join(known) or 'none: there are no runs yet'}",
+            got=", ".join(absent),
+            fix="correct the name; `watch_runs` in the UI says which folders are left out, and why",
+        )
+    return chosen

@@ -1,0 +1,92 @@
+"""`EvaluationLauncher`: makes evaluation sets through Dagster in this process."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
+
+from assets.evaluation_specs import EVALUATION, FINETUNED_CHECKPOINTS
+from assets.partitions import CHECKPOINT_PARTITIONS, build_checkpoint_partitions
+from quarry.catalog import EvaluationSpec
+from quarry.data_directory import DataDirectory
+from quarry.sampling.runs import find_runs, trained_keys
+from sensors.launcher import Launcher, Outcome
+from sensors.runs import changed_checkpoints, unknown_partitions
+
+
+class EvaluationLauncher:
+    """Runs parts of the group `evaluation` one after another.
+
+    Args:
+        launcher: of the deployment.
+        instance: the Dagster instance that records the runs.
+        spec: runs and domains.
+        files: where everything is.
+        base_dir: where relative paths of the catalog start.
+    """
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        instance: dg.DagsterInstance,
+        spec: EvaluationSpec,
+        files: DataDirectory,
+        base_dir: Path,
+    ) -> None:
+        """Keep what every run needs."""
+        self._launcher = launcher
+        self._instance = instance
+        self._spec = spec
+        self._files = files
+        self._base_dir = base_dir
+
+    def checkpoints(self) -> list[str]:
+        """Partitions of all checkpoints, found now; new ones are added and recorded."""
+        found = find_runs(self._spec, self._files.root, self._base_dir).checkpoints
+        keys = [*trained_keys(self._spec), *(one.key for one in found)]
+        partitions = list(dict.fromkeys(key.partition for key in keys))
+        new = unknown_partitions(self._instance, partitions)
+        if new:
+            self._instance.add_dynamic_partitions(CHECKPOINT_PARTITIONS, new)
+        for event in changed_checkpoints(self._instance, found):
+            self._instance.report_runless_asset_event(event)
+        return partitions
+
+    def lacking(self, partitions: Sequence[str], *, again: bool) -> list[tuple[str, str]]:
+        """Assets and partitions that are missing, failed or stale, in the order of the graph.
+
+        What follows from one of them is made again, too. `again` asks for all but the training.
+        """
+        wanted: list[tuple[str, str]] = []
+        for partition in partitions:
+            is_due = False
+            for identity in EVALUATION:
+                is_trained = identity.name == FINETUNED_CHECKPOINTS.name
+                is_due = (
+                    is_due or (again and not is_trained) or self._is_due(identity.name, partition)
+                )
+                if is_due:
+                    wanted.append((identity.name, partition))
+        return wanted
+
+    def make(self, wanted: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
+        """Materialise assets in turn; after a failure, nothing more of that partition."""
+        failed: set[str] = set()
+        for asset, partition in wanted:
+            if partition in failed:
+                continue
+            outcome = self._launcher.materialise(asset, partition)
+            if not outcome.is_success:
+                failed.add(partition)
+            yield replace(outcome, partition=f"{partition} {asset}")
+
+    def _is_due(self, asset: str, partition: str) -> bool:
+        """Whether a partition has to be made."""
+        with dg.partition_loading_context(dynamic_partitions_store=self._instance):
+            found = self._instance.get_status_by_partition(
+                dg.AssetKey(asset), [partition], build_checkpoint_partitions()
+            )
+        is_made = (found or {}).get(partition) == AssetPartitionStatus.MATERIALIZED
+        return not is_made or self._launcher.is_stale(asset, partition)
