@@ -74,7 +74,7 @@ soak: setup
 	$(BIN)/python -m tests.soak $(SOAK)
 
 bench: setup vllm
-	@for name in trajectory_io crash_safety write_path read_path object_store code_grading leakage inference codi; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
+	@for name in trajectory_io crash_safety write_path read_path object_store code_grading leakage inference codi sampling; do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
 	@echo "== relabelling"; $(BIN)/python -m bench.relabelling
 
 clean:

@@ -1,5 +1,6 @@
 """What the pages of sampled completions, decisions and evaluation sets show."""
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -52,8 +53,8 @@ def graded_metadata(name: str, graded: GradedCompletions) -> dict[str, Any]:
     }
 
 
-def set_metadata(name: str, made: EvalSet, graded: pd.DataFrame) -> dict[str, Any]:
-    """Counts, the rate with its interval, the first rows, and the description."""
+def set_metadata(name: str, made: EvalSet, graded: pd.DataFrame, place: Path) -> dict[str, Any]:
+    """Counts, the rate with its interval, the description, and how the set is loaded."""
     from quarry.plots.canvas import as_markdown
     from quarry.plots.equivalence import equivalence_by_prompt
 
@@ -64,7 +65,7 @@ def set_metadata(name: str, made: EvalSet, graded: pd.DataFrame) -> dict[str, An
         "by_prompt": dg.MetadataValue.md(as_markdown(plot, "equivalence by prompt")),
         "description": dg.MetadataValue.json(made.description.as_dict()),
         "load": dg.MetadataValue.md(
-            "```python\nimport quarry\nset = quarry.load_eval_dataset(path)\n```"
+            f'```python\nimport quarry\ndataset = quarry.load_eval_dataset("{place}")\n```'
         ),
     }
 
@@ -78,6 +79,6 @@ def _counts(graded: pd.DataFrame) -> dict[str, Any]:
         "equivalent": counts.equivalent,
         "ungraded": counts.ungraded,
         "prompts_covered": counts.prompts_covered,
-        **({"equivalence_rate": rate.rate} if rate else {}),
+        **({"equivalence_rate": round(rate.rate, 4)} if rate else {}),
         "counts": dg.MetadataValue.md(counts_table(counts)),
     }

@@ -36,12 +36,12 @@ def added_bytes() -> Generator[Memory]:
         return
     with contextlib.suppress(OSError):
         CLEAR.write_text("5")
-    before = _size_bytes("VmRSS")
+    before = size_bytes("VmRSS")
     yield memory
-    memory.added = _size_bytes("VmHWM") - before
+    memory.added = size_bytes("VmHWM") - before
 
 
-def _size_bytes(name: str) -> float:
+def size_bytes(name: str) -> float:
     """One line of the process's status; NaN where there is none."""
     text = STATUS.read_text(encoding="ascii") if STATUS.is_file() else ""
     found = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)

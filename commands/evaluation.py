@@ -50,7 +50,7 @@ def make_sets(
     launcher = platform.evaluation()
     names = launcher.checkpoints() if partitions is None else list(partitions)
     wanted = launcher.lacking(names, again=again)
-    console.print(f"{len(wanted)} of {len(names)} checkpoints' assets to make")
+    console.print(f"{len(wanted)} partitions to make, of {len(names)} checkpoints")
     if dry_run:
         for asset, partition in wanted:
             console.print(f"  {asset} {partition}", markup=False)

@@ -30,7 +30,8 @@ def show(outcomes: Iterable[Outcome], title: str, total: int) -> list[Outcome]:
             console.print(f"[bold]{title}[/bold]")
         elapsed_s, started = time.monotonic() - started, time.monotonic()
         mark = "[green]ok[/green]    " if outcome.is_success else "[red]failed[/red]"
-        console.print(f"  {mark} {outcome.partition:<32} {elapsed_s:6.1f} s   ({done}/{total})")
+        line = f"  {mark} {outcome.partition:<32} {elapsed_s:6.1f} s   ({done}/{total})"
+        console.print(line, soft_wrap=True)
         if not outcome.is_success:
             failed.append(outcome)
             reason = textwrap.indent(outcome.reason, " " * 9)

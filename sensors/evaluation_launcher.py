@@ -55,7 +55,7 @@ class EvaluationLauncher:
         return partitions
 
     def lacking(self, partitions: Sequence[str], *, again: bool) -> list[tuple[str, str]]:
-        """Assets and partitions that are missing, failed or stale, in the order of the graph.
+        """Assets and partitions that are missing, failed, stale or lost, in the order of the graph.
 
         What follows from one of them is made again, too. `again` asks for all but the training.
         """
@@ -89,4 +89,12 @@ class EvaluationLauncher:
                 dg.AssetKey(asset), [partition], build_checkpoint_partitions()
             )
         is_made = (found or {}).get(partition) == AssetPartitionStatus.MATERIALIZED
-        return not is_made or self._launcher.is_stale(asset, partition)
+        is_there = is_made and self._is_there(asset, partition)
+        return not is_there or self._launcher.is_stale(asset, partition)
+
+    def _is_there(self, asset: str, partition: str) -> bool:
+        """Whether the files of a partition are in their place; a checkpoint may be elsewhere."""
+        is_elsewhere = asset == FINETUNED_CHECKPOINTS.name and not any(
+            key.partition == partition for key in trained_keys(self._spec)
+        )
+        return is_elsewhere or self._files.path_of(asset, partition).exists()

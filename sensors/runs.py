@@ -45,7 +45,7 @@ def build_runs_sensor() -> dg.SensorDefinition:
         new = unknown_partitions(context.instance, [key.partition for key in keys])
         events = changed_checkpoints(context.instance, found.checkpoints)
         return dg.SensorResult(
-            skip_reason=None if events else _summary(len(keys), len(new), found.rejected),
+            skip_reason=_summary(len(keys), len(new), found.rejected),
             dynamic_partitions_requests=(
                 [build_checkpoint_partitions().build_add_request(new)] if new else []
             ),

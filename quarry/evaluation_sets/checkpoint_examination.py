@@ -77,5 +77,5 @@ def examine_eval_set(
 def _facts(counts: SetCounts) -> Facts:
     """Plain values that checks which pass show."""
     rate = counts.rate
-    shown: Facts = {"rate": rate.rate, "interval": rate.range_text} if rate else {}
+    shown: Facts = {"rate": round(rate.rate, 4), "interval": rate.range_text} if rate else {}
     return {**counts.as_dict(), **shown}

@@ -97,7 +97,7 @@ def _dataset_rows(path: Path) -> list[FileRow]:
         dataset: Any = load_from_disk(str(path))
         wanted = [name for name in ("id", "prompt", *_TARGETS) if name in dataset.column_names]
         rows = cast("list[dict[str, Any]]", dataset.select_columns(wanted).to_list())
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(
             "A dataset can't be read",
             where=str(path),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_ROWS_PER_GROUP = 4096
+_ROWS_PER_GROUP = 1024
 
 
 class SampledCompletions:

@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS completions (
     count INTEGER NOT NULL, finish_reason TEXT NOT NULL, token_ids BLOB NOT NULL,
     PRIMARY KEY (prompt_id, completion)
 );
+CREATE INDEX IF NOT EXISTS by_generation ON completions (prompt_id, generation_idx);
 """
 
 
