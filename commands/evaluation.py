@@ -34,9 +34,11 @@ def evaluate(
     platform = Platform()
     chosen = _chosen(platform, run or [])
     is_done = make_sets(platform, chosen, again=again, dry_run=dry_run)
-    if not dry_run:
-        print_rates(platform, chosen, as_json=as_json)
-    raise typer.Exit(0 if is_done else 1)
+    if dry_run:
+        raise typer.Exit(0)
+    print_rates(platform, chosen, as_json=as_json)
+    has_failures = print_failed_checks(platform, chosen)
+    raise typer.Exit(0 if is_done and not has_failures else 1)
 
 
 def make_sets(
@@ -56,6 +58,17 @@ def make_sets(
             console.print(f"  {asset} {partition}", markup=False)
         return True
     return not show(launcher.make(wanted), "Evaluation sets", len(wanted))
+
+
+def print_failed_checks(platform: Platform, partitions: Sequence[str]) -> bool:
+    """Name the checks that fail on what was made of checkpoints; whether there are any."""
+    failed = platform.evaluation().failed_checks(partitions)
+    for partition, names in failed.items():
+        line = f"check fails: {partition} {', '.join(names)}"
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
+    if failed:
+        console.print("`make ui` shows on the asset's page what each check found and what to do")
+    return bool(failed)
 
 
 def print_rates(

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+from assets.check_state import grid_state
 from assets.evaluation_specs import EVALUATION, FINETUNED_CHECKPOINTS
 from assets.partitions import CHECKPOINT_PARTITIONS, build_checkpoint_partitions
 from quarry.catalog import EvaluationSpec
@@ -81,6 +82,16 @@ class EvaluationLauncher:
             if not outcome.is_success:
                 failed.add(partition)
             yield replace(outcome, partition=f"{partition} {asset}")
+
+    def failed_checks(self, partitions: Sequence[str]) -> dict[str, list[str]]:
+        """Checks that fail on what was made of checkpoints, as `asset.check`, by partition."""
+        failed: dict[str, list[str]] = {}
+        with dg.partition_loading_context(dynamic_partitions_store=self._instance):
+            for asset, checks in self._launcher.checks_of([one.name for one in EVALUATION]).items():
+                state = grid_state(self._instance, asset, checks, build_checkpoint_partitions())
+                for partition, names in state.failed.items():
+                    failed.setdefault(partition, []).extend(f"{asset}.{one}" for one in names)
+        return {name: failed[name] for name in partitions if name in failed}
 
     def _is_due(self, asset: str, partition: str) -> bool:
         """Whether a partition has to be made."""

@@ -4,7 +4,7 @@ Runs land in the same instance as those of the UI and show there. Which cells to
 the caller; how a long list is shown lives in `commands`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -188,6 +188,14 @@ class Launcher:
     def materialise(self, asset: str, partition: str = "") -> Outcome:
         """Materialise one asset, or a partition of it, and run its checks."""
         return self._materialise([asset], partition)
+
+    def checks_of(self, assets: Collection[str]) -> dict[str, list[str]]:
+        """Names of the checks of assets, of those that have any."""
+        found: dict[str, list[str]] = {}
+        for key in sorted(self._defs.resolve_asset_graph().asset_check_keys):
+            if (asset := key.asset_key.to_user_string()) in assets:
+                found.setdefault(asset, []).append(key.name)
+        return found
 
     def is_stale(self, asset: str, partition: str) -> bool:
         """Whether a partition is out of date, as the UI's mark "Unsynced" says."""

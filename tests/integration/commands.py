@@ -4,14 +4,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-
-from tests.integration.small_platform import SmallPlatform
+from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 CLEAN, FINDINGS, WRONG_USE = 0, 1, 2
 
 
-def start(command: str, grid: SmallPlatform, *arguments: str) -> subprocess.Popen[str]:
+class Place(Protocol):
+    """Where a platform of a test is; its catalog is beside its data."""
+
+    data_dir: Path
+
+
+def start(command: str, grid: Place, *arguments: str) -> subprocess.Popen[str]:
     """A command of `manage.py` on the grid, whose instance is in `home` beside its data."""
     folder = grid.data_dir.parent
     return subprocess.Popen(
@@ -32,7 +37,7 @@ def start(command: str, grid: SmallPlatform, *arguments: str) -> subprocess.Pope
     )
 
 
-def call(command: str, grid: SmallPlatform, *arguments: str) -> tuple[int, str, str]:
+def call(command: str, grid: Place, *arguments: str) -> tuple[int, str, str]:
     """Exit code, output and messages of a command that ends by itself."""
     child = start(command, grid, *arguments)
     out, err = child.communicate()
