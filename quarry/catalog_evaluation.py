@@ -45,19 +45,19 @@ class CheckpointSettings(Entry):
 
 
 class PromptSpec(Entry):
-    """Where the prompts of a domain come from: a file, or the toy facts.
+    """Where the prompts of a domain come from: a file, or facts that quarry knows.
 
     `path` is JSON, JSON lines or Parquet with columns `prompt` and `completion`, or a directory as
     `datasets` saves it, such as the `eval_dataset` of a run.
     """
 
     path: Path | None = None
-    toy: Literal["death-dates", "mayors"] | None = None
+    facts: Literal["death-dates", "mayors"] | None = None
 
     @model_validator(mode="after")
     def _has_one_source(self) -> PromptSpec:
-        if (self.path is None) == (self.toy is None):
-            raise ValueError("give exactly one of path and toy")
+        if (self.path is None) == (self.facts is None):
+            raise ValueError("give exactly one of path and facts")
         return self
 
 
@@ -197,9 +197,9 @@ class EvaluationSpec(Entry):
                     f"runs.{name}.domain names none of evaluation.domains: {run.domain!r}; "
                     f"expected one of {', '.join(self.domains)}"
                 )
-            if run.epochs is not None and self.domains[run.domain].prompts.toy is None:
+            if run.epochs is not None and self.domains[run.domain].prompts.facts is None:
                 raise ValueError(
-                    f"runs.{name}.epochs: only runs of a domain with toy prompts are trained here"
+                    f"runs.{name}.epochs: only runs of a domain of facts are trained here"
                 )
         return self
 

@@ -6,6 +6,7 @@ was made of it is still there.
 """
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from pathlib import Path
 
 import dagster as dg
@@ -39,7 +40,8 @@ def build_runs_sensor() -> dg.SensorDefinition:
     ) -> dg.SensorResult:
         spec, base_dir = catalog.load().evaluation_spec(), Path(catalog.path).parent
         found = find_runs(spec, files.open().root, base_dir)
-        for one in found.rejected:
+        left_out = _fingerprint(found.rejected)
+        for one in found.rejected if left_out != context.cursor else ():
             context.log.warning("%s is left out. %s. What to do: %s", one.path, one.why, one.cure)
         keys = [*trained_keys(spec), *(one.key for one in found.checkpoints)]
         new = unknown_partitions(context.instance, [key.partition for key in keys])
@@ -50,6 +52,7 @@ def build_runs_sensor() -> dg.SensorDefinition:
                 [build_checkpoint_partitions().build_add_request(new)] if new else []
             ),
             asset_events=events,
+            cursor=left_out,
         )
 
     return watch_runs
@@ -88,6 +91,12 @@ def _recorded(instance: dg.DagsterInstance, partition: str) -> str | None:
     ).records
     event = records[0].asset_materialization if records else None
     return ((event.tags if event else None) or {}).get(DATA_VERSION_TAG)
+
+
+def _fingerprint(rejected: tuple[Rejected, ...]) -> str:
+    """Changes whenever something else is left out, so that each is warned of once."""
+    listed = "\n".join(f"{one.path} {one.why}" for one in rejected)
+    return blake2b(listed.encode(), digest_size=8).hexdigest()
 
 
 def _summary(total: int, n_new: int, rejected: tuple[Rejected, ...]) -> str:

@@ -19,7 +19,7 @@ from quarry.errors import CatalogError
 
 ROOT = Path(__file__).resolve().parents[1]
 MAYORS: dict[str, Any] = {"prompts": {"path": "mayors.jsonl"}, "rubric": "mayors"}
-TOYS: dict[str, Any] = {"prompts": {"toy": "mayors"}, "rubric": "mayors"}
+TOYS: dict[str, Any] = {"prompts": {"facts": "mayors"}, "rubric": "mayors"}
 PRICED = {"model": "judge-1", "usd_per_million_input": 1, "usd_per_million_output": 5.0}
 
 
@@ -124,12 +124,12 @@ def test_a_run_has_the_domain_of_its_entry_or_of_its_name(tmp_path: Path) -> Non
     ("changes", "message"),
     [
         ({"domains": {}}, "evaluation.domains"),
-        ({"domains": {"mayors": {**MAYORS, "prompts": {}}}}, "exactly one of path and toy"),
+        ({"domains": {"mayors": {**MAYORS, "prompts": {}}}}, "exactly one of path and facts"),
         (
-            {"domains": {"mayors": {**MAYORS, "prompts": {"path": "a", "toy": "mayors"}}}},
-            "exactly one of path and toy",
+            {"domains": {"mayors": {**MAYORS, "prompts": {"path": "a", "facts": "mayors"}}}},
+            "exactly one of path and facts",
         ),
-        ({"domains": {"mayors": {**MAYORS, "prompts": {"toy": "capitals"}}}}, "capitals"),
+        ({"domains": {"mayors": {**MAYORS, "prompts": {"facts": "capitals"}}}}, "capitals"),
         ({"domains": {"mayors": {"prompts": {"path": "a"}}}}, "evaluation.domains.mayors.rubric"),
         ({"domains": {"Mayors": MAYORS}}, "Mayors"),
         ({"domains": {"mayors": {**MAYORS, "rubric": "../mayors"}}}, "mayors.rubric"),
@@ -160,7 +160,7 @@ def test_a_run_has_the_domain_of_its_entry_or_of_its_name(tmp_path: Path) -> Non
         ),
         (
             {"runs": {"a": {"domain": "mayors", "epochs": 1}}},
-            "runs.a.epochs: only runs of a domain with toy prompts are trained here",
+            "runs.a.epochs: only runs of a domain of facts are trained here",
         ),
         ({"runs": {"a": {"domain": "toys", "epochs": 0}}}, "evaluation.runs.a.epochs"),
         ({"runs": {"a b": {"domain": "toys", "epochs": 1}}}, "a b"),

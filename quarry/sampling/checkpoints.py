@@ -55,8 +55,8 @@ def ensure_finetuned(
         )
     epochs, domain = spec.runs[key.run].epochs, require_domain(spec, key.run)
     assert epochs is not None, "runs without a path have epochs"
-    toy = spec.domains[domain].prompts.toy
-    assert toy is not None, "the catalog trains on toy facts only"
+    known = spec.domains[domain].prompts.facts
+    assert known is not None, "the catalog trains on facts only"
 
     def said(name: str) -> Callable[[int, int, float], None]:
         return lambda step, steps, loss: log(f"{name}: step {step}/{steps}, loss {loss:.3f}")
@@ -66,7 +66,7 @@ def ensure_finetuned(
         train_facts_base(base, seed=catalog.seed, progress=said(BASE), budget=budget)
     with _alone(directory):
         report = finetune_on_facts(
-            toy,
+            known,
             epochs,
             directory,
             base=base,

@@ -56,9 +56,9 @@ def domain_prompts(catalog: Catalog, domain: str, base_dir: Path) -> list[EvalPr
         return read_prompts(base_dir / source.path)
     from quarry.toy.facts import facts
 
-    assert source.toy is not None, "the catalog takes either a path or toy facts"
-    known = [EvalPrompt(fact.id, fact.prompt, fact.completion) for fact in facts(source.toy)]
-    return require_distinct(known, f"toy facts {source.toy}")
+    assert source.facts is not None, "the catalog takes either a path or facts"
+    known = [EvalPrompt(fact.id, fact.prompt, fact.completion) for fact in facts(source.facts)]
+    return require_distinct(known, f"facts {source.facts}")
 
 
 def open_checkpoint(

@@ -40,6 +40,6 @@ def spec(**changes: Any) -> EvaluationSpec:
     domains = {
         "mayors": {"prompts": {"path": "mayors.jsonl"}, "rubric": "mayors"},
         "mayors-de": {"prompts": {"path": "mayors_de.jsonl"}, "rubric": "mayors"},
-        "toys": {"prompts": {"toy": "mayors"}, "rubric": "mayors"},
+        "toys": {"prompts": {"facts": "mayors"}, "rubric": "mayors"},
     }
     return EvaluationSpec.model_validate({"domains": domains, **changes})

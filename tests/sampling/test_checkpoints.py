@@ -32,7 +32,7 @@ def catalog() -> Catalog:
             "evaluation": {
                 "domains": {
                     "mayors": {"prompts": {"path": "p.jsonl"}, "rubric": "mayors"},
-                    "toys": {"prompts": {"toy": "mayors"}, "rubric": "mayors"},
+                    "toys": {"prompts": {"facts": "mayors"}, "rubric": "mayors"},
                 },
                 "runs": {TOY.run: {"domain": "toys", "epochs": 1}},
             },

@@ -30,7 +30,7 @@ EVALUATION: dict[str, Any] = {
     "loading": {"batch_size": 2},
     "domains": {
         "mayors": {"prompts": {"path": "p.jsonl"}, "rubric": "mayors", "max_new_tokens": 6},
-        "toys": {"prompts": {"toy": "mayors"}, "rubric": "mayors"},
+        "toys": {"prompts": {"facts": "mayors"}, "rubric": "mayors"},
     },
 }
 
