@@ -67,7 +67,7 @@ def test_a_set_of_earlier_tools_is_shown_and_its_pickle_named(cli, directory, tm
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["."], "no evaluation set"), (["set", "--tokenizer", "."], "tokenizer can't be read")],
+    [(["."], "no evaluation set"), (["set", "--tokenizer", "."], "checkpoint can't be read")],
 )
 def test_wrong_use_ends_with_2(cli, directory, arguments, said):
     done = cli("eval-set", *arguments, cwd=directory.parent)
