@@ -64,6 +64,11 @@ Out of date is what another grader version made, or what was made from other dat
 comes while a request is under way is kept.
 """
 
+FOLLOW_CURRENT = (FOLLOW & ~Condition.any_deps_match(IsStale())).with_label(
+    "missing or stale, from intact data that is up to date"
+)
+"""Evaluation sets: as `FOLLOW`, but a rubric that has changed is waited for by what it decides."""
+
 _CHANGED = Condition.any_deps_match(
     Condition.newly_updated() | Condition.any_checks_match(Condition.newly_updated())
 )

@@ -8,10 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from assets.evaluation_metadata import graded_metadata, sampled_metadata, set_metadata
-from assets.evaluation_specs import (
-    FINETUNED_CHECKPOINTS,
-    SAMPLED_COMPLETIONS,
-)
+from assets.evaluation_specs import FINETUNED_CHECKPOINTS, EvaluationIdentities
 from assets.identity import AssetIdentity
 from quarry.equivalence.completions import GradedCompletions, grade_completions
 from quarry.evaluation_sets.building import EvalSet, build_eval_set
@@ -28,21 +25,26 @@ from resources.files import FilesResource
 from resources.finetuned import FinetunedResource
 
 
+class SamplingConfig(dg.Config):
+    """`again`: sample all anew, instead of going on from what is published."""
+
+    again: bool = False
+
+
 def build_evaluation(
-    graded: AssetIdentity, dataset: AssetIdentity, partitions: dg.DynamicPartitionsDefinition
+    identities: EvaluationIdentities, partitions: dg.DynamicPartitionsDefinition
 ) -> Sequence[dg.AssetsDefinition]:
     """The assets of evaluation sets, all with one partition a checkpoint.
 
     Args:
-        graded: identity of graded completions under the rubrics of the catalog.
-        dataset: identity of evaluation sets under them.
+        identities: of the assets under the catalog.
         partitions: the checkpoints.
     """
     return [
         _finetuned_checkpoints(partitions),
-        _sampled_completions(partitions),
-        _graded_completions(graded, partitions),
-        _sampled_eval_dataset(dataset, partitions),
+        _sampled_completions(identities.sampled, partitions),
+        _graded_completions(identities.graded, partitions),
+        _sampled_eval_dataset(identities.dataset, partitions),
     ]
 
 
@@ -65,13 +67,16 @@ def _finetuned_checkpoints(partitions: dg.DynamicPartitionsDefinition) -> dg.Ass
     return finetuned_checkpoints
 
 
-def _sampled_completions(partitions: dg.DynamicPartitionsDefinition) -> dg.AssetsDefinition:
+def _sampled_completions(
+    identity: AssetIdentity, partitions: dg.DynamicPartitionsDefinition
+) -> dg.AssetsDefinition:
     """Every prompt of the domain, answered many times."""
 
-    @SAMPLED_COMPLETIONS.asset(partitions_def=partitions, deps=[FINETUNED_CHECKPOINTS.name])
+    @identity.asset(partitions_def=partitions, deps=[FINETUNED_CHECKPOINTS.name])
     @permanent_failures()
     def sampled_completions(
         context: dg.AssetExecutionContext,
+        config: SamplingConfig,
         catalog: CatalogResource,
         finetuned: FinetunedResource,
         files: FilesResource,
@@ -86,7 +91,7 @@ def _sampled_completions(partitions: dg.DynamicPartitionsDefinition) -> dg.Asset
                 opened.asked,
                 directory.completion_store(key),
                 log=context.log.info,
-                published=published_completions(directory, key),
+                published=None if config.again else published_completions(directory, key),
             )
             metadata = sampled_metadata(sampled, opened.engine)
         return dg.Output(sampled, data_version=dg.DataVersion(sampled.digest()), metadata=metadata)

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.evaluation_specs import SAMPLED_COMPLETIONS, SAMPLED_EVAL_DATASET
+from assets.evaluation_specs import (
+    SAMPLED_COMPLETIONS,
+    SAMPLED_EVAL_DATASET,
+    EvaluationIdentities,
+)
 from assets.identity import AssetIdentity
 from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, run_checks
 from assets.version_checks import version_check_of
@@ -24,6 +28,12 @@ SAMPLED_CHECKS = (
         "once. Cure: materialise the partition again; only what is lacking is sampled.",
     ),
 )
+COMPLETIONS_CURRENT = CheckIdentity(
+    "completions_current",
+    "The completions were sampled with the settings and prompts of the catalog as it is now. A "
+    "warning: they stay what they are. Cure: materialise the partition again; generations that are "
+    "still right are kept.",
+)
 GRADED_CHECKS = (
     CheckIdentity(
         "ungraded_share",
@@ -40,8 +50,8 @@ GRADED_CHECKS = (
 )
 GRADES_CURRENT = CheckIdentity(
     "grades_current",
-    "The completions were graded under the rubrics as they are now. Cure: materialise the "
-    "partition again; decisions of an unchanged rubric cost nothing.",
+    "The completions were graded by the graders and under the rubrics of the catalog as it is now. "
+    "Cure: materialise the partition again; decisions of an unchanged rubric cost nothing.",
 )
 SET_CHECKS = (
     CheckIdentity(
@@ -74,18 +84,19 @@ SET_CHECKS = (
 
 
 def build_evaluation_checks(
-    graded: AssetIdentity, partitions: dg.DynamicPartitionsDefinition
+    identities: EvaluationIdentities, partitions: dg.DynamicPartitionsDefinition
 ) -> list[dg.AssetChecksDefinition]:
     """The partitioned checks of evaluation sets.
 
     Args:
-        graded: identity of graded completions under the rubrics of the catalog.
+        identities: of the assets under the catalog.
         partitions: the checkpoints.
     """
     return [
         _sampled_checks(partitions),
-        _graded_checks(graded, partitions),
-        version_check_of(graded, GRADES_CURRENT, partitions),
+        version_check_of(identities.sampled, COMPLETIONS_CURRENT, partitions),
+        _graded_checks(identities.graded, partitions),
+        version_check_of(identities.graded, GRADES_CURRENT, partitions),
         _set_checks(partitions),
     ]
 

@@ -1,12 +1,14 @@
 """Identity of the assets of sampled, graded evaluation sets; part of the table in `specs`."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from assets.automation import COLLECT, FOLLOW
+from assets.automation import COLLECT, FOLLOW_CURRENT
 from assets.identity import AssetIdentity
+from quarry.catalog import EvaluationSpec
 from quarry.equivalence.versions import GRADING_VERSION
 from quarry.evaluation_sets.versions import SET_VERSION
+from quarry.sampling.settings_digest import grading_digest, rubrics_digest, sampling_digest
 from quarry.sampling.versions import SAMPLING_VERSION
 from quarry.toy.facts_models import FACTS_VERSION
 
@@ -58,7 +60,7 @@ SAMPLED_EVAL_DATASET = AssetIdentity(
     kinds=("huggingface", "json"),
     code_version=str(SET_VERSION),
     io_manager_key="eval_sets",
-    automation=FOLLOW,
+    automation=FOLLOW_CURRENT,
 )
 
 EVALUATION = (
@@ -69,10 +71,33 @@ EVALUATION = (
 )
 
 
-def under_rubrics(identity: AssetIdentity, digests: Sequence[str]) -> AssetIdentity:
-    """An identity whose content depends on rubrics: on what is equivalent, or on their text.
+@dataclass(frozen=True)
+class EvaluationIdentities:
+    """Identities under one catalog.
 
-    They are part of its code version, so that a changed one makes it stale; nothing before it.
+    What the catalog says is part of the code versions, so that a change makes stale what depends on
+    it, and nothing before: a rubric the decisions and the sets, which hold its text; a grader the
+    decisions; prompts and sampling the completions.
     """
-    shown = "-".join([identity.code_version, *(one[:8] for one in digests)])
-    return replace(identity, code_version=shown)
+
+    sampled: AssetIdentity
+    graded: AssetIdentity
+    dataset: AssetIdentity
+
+
+def identities_under(spec: EvaluationSpec, base_dir: Path) -> EvaluationIdentities:
+    """The identities under a catalog.
+
+    Raises:
+        CatalogError: a rubric's file is missing or malformed.
+    """
+    return EvaluationIdentities(
+        sampled=_under(SAMPLED_COMPLETIONS, sampling_digest(spec, base_dir)),
+        graded=_under(GRADED_COMPLETIONS, grading_digest(spec, base_dir)),
+        dataset=_under(SAMPLED_EVAL_DATASET, rubrics_digest(spec, base_dir)),
+    )
+
+
+def _under(identity: AssetIdentity, digest: str) -> AssetIdentity:
+    """An identity whose content depends on settings of that digest."""
+    return replace(identity, code_version=f"{identity.code_version}-{digest}")

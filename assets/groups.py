@@ -6,14 +6,13 @@ import dagster as dg
 
 from assets.evaluation import build_evaluation
 from assets.evaluation_checks import build_evaluation_checks
-from assets.evaluation_specs import GRADED_COMPLETIONS, SAMPLED_EVAL_DATASET, under_rubrics
+from assets.evaluation_specs import identities_under
 from assets.partitions import build_checkpoint_partitions, build_reasoning_partitions
 from assets.reasoning import build_reasoning
 from assets.reasoning_checks import build_necessity_checks
 from assets.stratified import build_stratified_dataset
 from assets.stratified_checks import build_stratified_checks
 from quarry.catalog import Catalog
-from quarry.equivalence.opening import rubric_digests
 
 
 def reasoning_group(
@@ -39,8 +38,6 @@ def evaluation_group(
     if spec is None:
         return [], []
     partitions = build_checkpoint_partitions()
-    digests = rubric_digests(spec, base_dir)
-    graded = under_rubrics(GRADED_COMPLETIONS, digests)
-    dataset = under_rubrics(SAMPLED_EVAL_DATASET, digests)
-    assets = [*build_evaluation(graded, dataset, partitions)]
-    return assets, build_evaluation_checks(graded, partitions)
+    identities = identities_under(spec, base_dir)
+    assets = [*build_evaluation(identities, partitions)]
+    return assets, build_evaluation_checks(identities, partitions)

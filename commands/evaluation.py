@@ -57,7 +57,7 @@ def make_sets(
         for asset, partition in wanted:
             console.print(f"  {asset} {partition}", markup=False)
         return True
-    return not show(launcher.make(wanted), "Evaluation sets", len(wanted))
+    return not show(launcher.make(wanted, again=again), "Evaluation sets", len(wanted))
 
 
 def print_failed_checks(platform: Platform, partitions: Sequence[str]) -> bool:

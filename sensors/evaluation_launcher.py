@@ -8,10 +8,16 @@ import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from assets.check_state import grid_state
-from assets.evaluation_specs import EVALUATION, FINETUNED_CHECKPOINTS
+from assets.evaluation_specs import (
+    EVALUATION,
+    FINETUNED_CHECKPOINTS,
+    GRADED_COMPLETIONS,
+    SAMPLED_COMPLETIONS,
+)
 from assets.partitions import CHECKPOINT_PARTITIONS, build_checkpoint_partitions
 from quarry.catalog import EvaluationSpec
 from quarry.data_directory import DataDirectory
+from quarry.equivalence.completions import has_unanswered
 from quarry.sampling.runs import find_runs, trained_keys
 from sensors.launcher import Launcher, Outcome
 from sensors.runs import changed_checkpoints, unknown_partitions
@@ -58,6 +64,8 @@ class EvaluationLauncher:
     def lacking(self, partitions: Sequence[str], *, again: bool) -> list[tuple[str, str]]:
         """Assets and partitions that are missing, failed, stale or lost, in the order of the graph.
 
+        So are graded completions with items that a judge still owes an answer.
+
         What follows from one of them is made again, too. `again` asks for all but the training.
         """
         wanted: list[tuple[str, str]] = []
@@ -72,13 +80,18 @@ class EvaluationLauncher:
                     wanted.append((identity.name, partition))
         return wanted
 
-    def make(self, wanted: Sequence[tuple[str, str]]) -> Iterator[Outcome]:
-        """Materialise assets in turn; after a failure, nothing more of that partition."""
+    def make(self, wanted: Sequence[tuple[str, str]], *, again: bool) -> Iterator[Outcome]:
+        """Materialise assets in turn; after a failure, nothing more of that partition.
+
+        `again` samples anew instead of going on from what is published.
+        """
         failed: set[str] = set()
         for asset, partition in wanted:
             if partition in failed:
                 continue
-            outcome = self._launcher.materialise(asset, partition)
+            is_anew = again and asset == SAMPLED_COMPLETIONS.name
+            settings = {"again": True} if is_anew else None
+            outcome = self._launcher.materialise(asset, partition, settings)
             if not outcome.is_success:
                 failed.add(partition)
             yield replace(outcome, partition=f"{partition} {asset}")
@@ -101,7 +114,10 @@ class EvaluationLauncher:
             )
         is_made = (found or {}).get(partition) == AssetPartitionStatus.MATERIALIZED
         is_there = is_made and self._is_there(asset, partition)
-        return not is_there or self._launcher.is_stale(asset, partition)
+        if not is_there or self._launcher.is_stale(asset, partition):
+            return True
+        path = self._files.path_of(asset, partition)
+        return asset == GRADED_COMPLETIONS.name and has_unanswered(path)
 
     def _is_there(self, asset: str, partition: str) -> bool:
         """Whether the files of a partition are in their place; a checkpoint may be elsewhere."""

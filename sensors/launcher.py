@@ -4,7 +4,7 @@ Runs land in the same instance as those of the UI and show there. Which cells to
 the caller; how a long list is shown lives in `commands`.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -185,9 +185,17 @@ class Launcher:
             key for key, status in (statuses or {}).items() if status and status.value == "FAILED"
         }
 
-    def materialise(self, asset: str, partition: str = "") -> Outcome:
-        """Materialise one asset, or a partition of it, and run its checks."""
-        return self._materialise([asset], partition)
+    def materialise(
+        self, asset: str, partition: str = "", settings: Mapping[str, object] | None = None
+    ) -> Outcome:
+        """Materialise one asset, or a partition of it, and run its checks.
+
+        Args:
+            asset: its name.
+            partition: empty for an asset without partitions.
+            settings: its run config.
+        """
+        return self._materialise([asset], partition, settings)
 
     def checks_of(self, assets: Collection[str]) -> dict[str, list[str]]:
         """Names of the checks of assets, of those that have any."""
@@ -209,11 +217,14 @@ class Launcher:
         graph = self._defs.resolve_asset_graph()
         return {key.to_user_string() for key in graph.materializable_asset_keys}
 
-    def _materialise(self, assets: list[str], partition: str) -> Outcome:
+    def _materialise(
+        self, assets: list[str], partition: str, settings: Mapping[str, object] | None = None
+    ) -> Outcome:
+        config = {"ops": {name: {"config": dict(settings)} for name in assets}} if settings else {}
         job = self._defs.resolve_implicit_global_asset_job_def()
         return self._outcome(
             job.execute_in_process(
-                run_config=QUIET,
+                run_config={**QUIET, **config},
                 instance=self._instance,
                 partition_key=partition or None,
                 tags=host_tags(),

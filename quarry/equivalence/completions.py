@@ -28,7 +28,7 @@ from quarry.errors import FileMissingError, RecordError
 from quarry.sampling.publication import table_schema
 from quarry.sampling.table import DECISION_COLUMNS, GRADED_COLUMNS, SAMPLED_COLUMNS
 from quarry.selection.columns import records_of
-from quarry.tables import write_whole
+from quarry.tables import read_table, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,6 +134,20 @@ def read_canaries(path: Path) -> list[CanaryResult]:
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
             fix="materialise the partition of graded_completions again",
         ) from error
+
+
+def has_unanswered(path: Path) -> bool:
+    """Whether a graded table has items that a judge was to decide on and did not.
+
+    What is not clear to rules alone stays so, and does not count.
+
+    Raises:
+        RecordError: it is no graded table.
+    """
+    return any(
+        row["outcome"] == "ungraded" and row["decided_by"] != "rules"
+        for row in records_of(read_table(path))
+    )
 
 
 def _plain(value: Any) -> Any:

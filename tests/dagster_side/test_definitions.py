@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.evaluation_specs import GRADED_COMPLETIONS, SAMPLED_EVAL_DATASET
+from assets.evaluation_specs import GRADED_COMPLETIONS, SAMPLED_COMPLETIONS, SAMPLED_EVAL_DATASET
 from assets.identity import OWNERS
 from assets.specs import ALL
 from definitions import Deployment, build_defs
@@ -65,7 +65,7 @@ CHECKS = {
         "gold_agrees",
         "no_leakage",
     },
-    "sampled_completions": {"all_sampled"},
+    "sampled_completions": {"all_sampled", "completions_current"},
     "graded_completions": {"ungraded_share", "canaries_right", "grades_current"},
     "sampled_eval_dataset": {
         "set_intact",
@@ -78,8 +78,8 @@ CHECKS = {
 }
 
 
-UNDER_RUBRICS = (GRADED_COMPLETIONS, SAMPLED_EVAL_DATASET)
-"""Their code versions end with digests of the catalog's two rubrics."""
+UNDER_SETTINGS = (SAMPLED_COMPLETIONS, GRADED_COMPLETIONS, SAMPLED_EVAL_DATASET)
+"""Their code versions end with a digest of what the catalog says of them."""
 SCHEDULES = {
     "scrub_daily": "RUNNING",
     "verify_every_cell": "STOPPED",
@@ -135,8 +135,8 @@ def test_every_asset_carries_its_declared_identity(defs: dg.Definitions, identit
     node = defs.resolve_asset_graph().get(dg.AssetKey(identity.name))
     assert node.group_name == identity.group
     assert node.description == identity.description
-    rubrics = "-[0-9a-f]{8}-[0-9a-f]{8}" if identity in UNDER_RUBRICS else ""
-    assert re.fullmatch(re.escape(identity.code_version) + rubrics, str(node.code_version))
+    settings = "-[0-9a-f]{12}" if identity in UNDER_SETTINGS else ""
+    assert re.fullmatch(re.escape(identity.code_version) + settings, str(node.code_version))
     assert list(node.owners) == list(OWNERS)
     assert set(identity.kinds) <= {tag.removeprefix("dagster/kind/") for tag in node.tags}
 

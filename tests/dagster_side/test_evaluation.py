@@ -142,6 +142,48 @@ def test_a_changed_rubric_makes_stale_exactly_what_follows_from_it(platform: Eva
     assert description.rubric["parameters"] == {"accept": ["full"]}
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("n: 40", "n: 60", GROUP[1:2]),
+        ("temperature: 1.0", "temperature: 0.9", GROUP[1:2]),
+        ("seed: 5", "seed: 6", GROUP[1:2]),
+        ("max_new_tokens: 4", "max_new_tokens: 5", GROUP[1:2]),
+        ("chunk_size: 16", "chunk_size: 20", []),
+        ("prompts_covered: 0.0", "prompts_covered: 0.5", []),
+        ("rubric: mayors", "rubric: mayors\n      grader: other", GROUP[2:3]),
+    ],
+)
+def test_what_the_catalog_says_makes_stale_exactly_what_depends_on_it(
+    platform: EvaluationPlatform, before: str, after: str, expected: list[str]
+):
+    others = "  graders: {rules: {kind: rules}, other: {kind: local, model: tiny}}\n"
+    catalog = platform.folder / "catalog.yaml"
+    catalog.write_text(catalog.read_text() + others)
+    platform.load()
+    platform.add_run("mayors-1epoch")
+    platform.tick()
+    platform.make_all(ONE)
+    assert stale(platform, ONE) == []
+    catalog.write_text(catalog.read_text().replace(before, after))
+    platform.load()
+    assert stale(platform, ONE) == expected
+
+
+def test_a_changed_target_is_sampled_for_nothing_and_graded_again(platform: EvaluationPlatform):
+    platform.add_run("mayors-1epoch")
+    platform.tick()
+    platform.make_all(ONE)
+    platform.ask([" Grace Miller", " Jacob Tiller"])
+    platform.load()
+    assert stale(platform, ONE) == ["sampled_completions"]
+    made = platform.make("sampled_completions", ONE)
+    [event] = made.asset_materializations_for_node("sampled_completions")
+    assert event.metadata["generations_made"].value == 0
+    assert failed_checks(made) == {}
+    assert stale(platform, ONE) == ["graded_completions"]
+
+
 def test_a_missing_checkpoint_fails_with_what_to_do(platform: EvaluationPlatform):
     directory = platform.add_run("mayors-1epoch")
     platform.tick()
@@ -169,3 +211,16 @@ def test_automation_samples_grades_and_builds_once(platform: EvaluationPlatform)
     )
     for name in GROUP:
         assert later.get_requested_partitions(dg.AssetKey(name)) == set()
+    rubric = platform.folder / "rubrics/mayors.yaml"
+    rubric.write_text(rubric.read_text().replace("accept: [full, first, last]", "accept: [full]"))
+    platform.load()
+    changed = dg.evaluate_automation_conditions(
+        platform.defs, platform.instance, asked_for, cursor=later.cursor
+    )
+    dataset = dg.AssetKey("sampled_eval_dataset")
+    assert changed.get_requested_partitions(dataset) == set(), "grading comes first, from a person"
+    platform.make("graded_completions", ONE)
+    graded = dg.evaluate_automation_conditions(
+        platform.defs, platform.instance, asked_for, cursor=changed.cursor
+    )
+    assert graded.get_requested_partitions(dataset) == {ONE}

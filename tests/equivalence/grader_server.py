@@ -24,7 +24,7 @@ HANG_S = 30.0
 Fault = Literal[
     "429", "429 long", "529", "500", "503", "hang", "drop", "no json", "bad json", "two verdicts",
     "wrong trimmed", "empty", "truncated", "another request", "free text", "two texts",
-    "spend limit", "quota", "400", "401", "403", "404", "413",
+    "echo first", "echo last", "spend limit", "quota", "400", "401", "403", "404", "413",
 ]  # fmt: skip
 PASSING: tuple[Fault, ...] = ("429", "529", "500", "503", "drop")
 GARBAGE: tuple[Fault, ...] = (
@@ -129,7 +129,11 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers["content-length"]))
+        n_bytes = int(self.headers["content-length"])
+        raw = self.rfile.read(n_bytes)
+        if len(raw) < n_bytes:  # the client was killed while it asked
+            self.close_connection = True
+            return
         asked = self._understand(json.loads(raw))
         with self.grader.lock:
             books = self.grader.books
@@ -218,6 +222,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return [asked.completion]
             case "two texts":
                 return [text, text]
+            case "echo first":
+                return [asked.completion, text]
+            case "echo last":
+                return [text, asked.completion]
             case _:
                 return [text]
 

@@ -32,12 +32,15 @@ def items(n: int, *, start: int = 0) -> list[GradingItem]:
 def judge_of(
     kind: str, server: GraderServer, *, model: str = "judge-1", timeout_s: float = 10.0
 ) -> Judge:
+    return judge_at(server.url, kind, model=model, timeout_s=timeout_s)
+
+
+def judge_at(url: str, kind: str, *, model: str = "judge-1", timeout_s: float = 10.0) -> Judge:
+    """A judge for a server that may be in another process."""
     if kind == "anthropic":
-        return AnthropicJudge(
-            model, api_key=KEY, price=PRICE, base_url=server.url, timeout_s=timeout_s
-        )
+        return AnthropicJudge(model, api_key=KEY, price=PRICE, base_url=url, timeout_s=timeout_s)
     return OpenAICompatibleJudge(
-        model, base_url=f"{server.url}/v1", api_key=KEY, price=PRICE, timeout_s=timeout_s
+        model, base_url=f"{url}/v1", api_key=KEY, price=PRICE, timeout_s=timeout_s
     )
 
 

@@ -7,19 +7,15 @@ import random
 import signal
 import subprocess
 import sys
-import threading
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from quarry.equivalence.grader import GradingItem
-from quarry.equivalence.grading_store import GradingStore
-from tests.equivalence.grader_server import GARBAGE, PASSING, Asked, Fault, GraderServer
+from tests.equivalence.bad_days import answered_items, cut_off, failing
+from tests.equivalence.grader_server import Asked, Fault, GraderServer
 from tests.equivalence.judge_cases import (
     PROMPT,
-    RUBRIC,
     TARGET,
     grade_all,
     grader_of,
@@ -30,32 +26,6 @@ from tests.equivalence.payloads import PAYLOADS
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("anthropic", "openai-compatible")
-CANARIES = {canary.completion for canary in RUBRIC.canaries}
-
-
-def failing(seed: int, share: float, most_in_all: int = 4) -> Callable[[Asked], Fault | None]:
-    """A share of the calls fails, in any way that may pass; the same calls in every order."""
-    faults: tuple[Fault, ...] = (*PASSING, *GARBAGE)
-    n_asked: Counter[str] = Counter()
-    n_failed: Counter[str] = Counter()
-    lock = threading.Lock()
-
-    def fault(asked: Asked) -> Fault | None:
-        with lock:
-            n_asked[asked.completion] += 1
-            draw = random.Random(f"{seed}/{asked.completion}/{n_asked[asked.completion]}")
-            if draw.random() >= share or n_failed[asked.completion] >= most_in_all:
-                return None
-            n_failed[asked.completion] += 1
-            return draw.choice(faults)
-
-    return fault
-
-
-def answered_items(server: GraderServer) -> Counter[str]:
-    """How often the server gave a good answer on each item, canaries left out."""
-    kept = {name: n for name, n in server.books.successes.items() if name not in CANARIES}
-    return Counter(kept)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -144,15 +114,6 @@ class Killer:
         return output.splitlines()
 
 
-def never_settled(path: Path) -> int:
-    """Calls that were in flight when their process was killed, by the record."""
-    with GradingStore(path).reading() as database:
-        [(n_calls,)] = database.execute(
-            "SELECT COUNT(*) FROM calls WHERE id NOT IN (SELECT call_id FROM settlements)"
-        )
-    return int(n_calls)
-
-
 @pytest.mark.parametrize("seed", [11, 12])
 def test_nothing_that_was_paid_for_is_lost_or_asked_again_after_kills(
     seed: int, tmp_path: Path
@@ -172,7 +133,7 @@ def test_nothing_that_was_paid_for_is_lost_or_asked_again_after_kills(
         assert handed_out <= {f"{row} {one.outcome}" for row, one in enumerate(decisions)}
         answers = answered_items(server)
         assert len(answers) == n_items
-        assert answers.total() - n_items <= never_settled(path) <= 3 * 4
+        assert answers.total() - n_items <= cut_off(path).total() <= 3 * 4
         assert max(answers.values()) <= 1 + 3
         assert server.books.billed_usd <= cap_usd
         asked = len(server.books.asked)
@@ -188,7 +149,7 @@ def test_ctrl_c_waits_for_the_replies_that_are_paid_for(tmp_path: Path) -> None:
         killer.signal = signal.SIGINT
         killer.run(path, 200, 1.0, after=10)
         n_answers = answered_items(server).total()
-        assert never_settled(path) == 0
+        assert cut_off(path).total() == 0
         with grader_of(judge_of("anthropic", server), path, max_usd=0.0) as grader:
             grade_all(grader, items(200))
             assert grader.usage.from_cache == n_answers < 100
@@ -210,7 +171,7 @@ def test_kills_in_flight_count_against_the_cap(tmp_path: Path) -> None:
             assert server.books.billed_usd <= cap_usd
             assert [one.outcome for one in decisions].count("ungraded") > 60
         assert calls[0] > calls[1] == 0
-        assert never_settled(path) >= 2
+        assert cut_off(path).total() >= 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

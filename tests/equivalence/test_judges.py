@@ -113,6 +113,8 @@ EXPECTED: dict[Fault, tuple[str, bool | None]] = {
     "another request": ("unusable", True),
     "free text": ("unusable", True),
     "two texts": ("unusable", True),
+    "echo first": ("unusable", True),
+    "echo last": ("unusable", True),
 }
 
 

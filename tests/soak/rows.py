@@ -13,6 +13,7 @@ from tests.soak import (
     costs,
     faults,
     good_files,
+    grading_kills,
     grading_speed,
     healing,
     holes,
@@ -24,6 +25,7 @@ from tests.soak import (
     salvaging,
     stale_files,
     truncations,
+    verdict_injection,
     wrong_files,
 )
 from tests.soak.outcome import Outcome, Progress, silent
@@ -76,6 +78,7 @@ def rows(*, is_full_size: bool = False) -> dict[int, Row]:
         Row(7, 500, kills.run),
         Row(21, 7, _orphans),
         Row(19, 58, _secrets),
+        Row(17, grading_kills.FULL_N, grading_kills.run),
         Row(10, 450, faults.run),
         Row(14, hostile_programs.FULL_N, hostile_programs.run),
         Row(2, 1000, bit_flips.run),
@@ -87,6 +90,7 @@ def rows(*, is_full_size: bool = False) -> dict[int, Row]:
         Row(13, 10, salvaging.run),
         Row(15, honest_programs.FULL_N, honest_programs.run),
         Row(20, 200, paths.run),
+        Row(18, verdict_injection.FULL_N, verdict_injection.run),
         Row(12, 50, healing.run),
         Row(11, 50, stale_files.run),
         Row(1, 1000, truncations.run),
