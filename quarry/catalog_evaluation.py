@@ -24,7 +24,7 @@ class SamplingSpec(Entry):
     """How completions are sampled from every checkpoint.
 
     `n` generations a prompt; `chunk_size` of them are made between two moments at which all are
-    safe, and change nothing. Raising `n` keeps those that were made.
+    safe. Raising `n` keeps those that were made.
     """
 
     n: Count = 1000

@@ -3,13 +3,14 @@
 Memory holds one row group of it, however many distinct completions there are.
 """
 
-# pandas and pyarrow ship partial types
+# pyarrow ships partial types
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -18,14 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 import blake3
 
+from quarry.errors import RecordError
 from quarry.sampling.prompts import EvalPrompt
-from quarry.sampling.store import CompletionStore, Distinct
+from quarry.sampling.store import CompletionStore
 from quarry.sampling.table import SAMPLED_COLUMNS
 from quarry.tables import write_whole
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
+
+    from quarry.sampling.published import PublishedCompletions
 
 _ROWS_PER_GROUP = 1024
 
@@ -53,26 +56,19 @@ class SampledCompletions:
         self.method = dict(method)
         self._method = json.dumps(method, sort_keys=True)
 
-    def take_over(self, published: pd.DataFrame | None) -> None:
-        """Count a published table in that was made in the same way and has fewer generations."""
-        if published is None or not len(published):
-            return
-        if set(published.columns) != set(SAMPLED_COLUMNS):
-            return
-        if set(published["method"]) != {self._method}:
-            return
-        rows: Any = published[published["n_generations"] < self.n].groupby("prompt_id")
-        for prompt in self.prompts:
-            if prompt.id not in rows.groups:
-                continue
-            records: list[dict[str, Any]] = rows.get_group(prompt.id).to_dict(orient="records")
-            n_done = sum(int(record["count"]) for record in records)
-            is_whole = {record["n_generations"] for record in records} == {n_done}
-            if not is_whole or n_done <= self.store.n_done(prompt.id):
-                continue
-            self.store.forget(prompt.id)
-            kept = [_distinct(record) for record in records]
-            self.store.add(prompt.id, records[0]["prompt_token_ids"], kept, n_done)
+    def take_over(self, published: PublishedCompletions) -> None:
+        """Count in what was published of these prompts, if it was made in the same way.
+
+        Prompts that have more generations there are left out, and so are those that do not add up.
+        """
+        with contextlib.suppress(RecordError):  # what can't be read is made anew
+            there = published.prompts(self._method, self.n)
+            for prompt in self.prompts:
+                found = there.get(prompt.id)
+                if found is None or found.n_generations <= self.store.n_done(prompt.id):
+                    continue
+                kept = published.distinct(prompt.id, found.row_groups)
+                self.store.replace(prompt.id, found.token_ids, kept, found.n_generations)
 
     def begin(self) -> int:
         """How many of the wanted generations are there; a prompt that has more is begun anew.
@@ -156,14 +152,3 @@ def table_schema() -> pa.Schema:
         "output_token_ids": pa.list_(pa.int32()),
     }
     return pa.schema([(name, types.get(name, pa.string())) for name in SAMPLED_COLUMNS])
-
-
-def _distinct(record: Mapping[str, Any]) -> Distinct:
-    """A completion as a published row has it."""
-    return Distinct(
-        record["completion"],
-        int(record["generation_idx"]),
-        int(record["count"]),
-        record["finish_reason"],
-        tuple(int(token) for token in record["output_token_ids"]),
-    )

@@ -15,8 +15,8 @@ from typing import Any, Final
 from quarry.data_directory import DataDirectory
 from quarry.errors import RecordError
 from quarry.sampling.keys import SampledKey
+from quarry.sampling.publication import table_schema
 from quarry.sampling.store import Distinct
-from quarry.sampling.table import table_schema
 
 _ROWS_AT_ONCE: Final = 1024
 _COUNTED: Final = ("prompt_id", "count", "n_generations", "method")

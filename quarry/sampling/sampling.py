@@ -3,24 +3,20 @@
 How completions are generated is the engine's business; what is kept of them, the store's.
 """
 
-# pandas ships partial types
-# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from quarry.inference.engine import Completion, GenerationParameters, InferenceEngine, Prompt
 from quarry.progress import ProgressLog
 from quarry.sampling.prompts import EvalPrompt
 from quarry.sampling.publication import SampledCompletions
+from quarry.sampling.published import PublishedCompletions
 from quarry.sampling.store import CompletionStore, Distinct
 from quarry.sampling.versions import SAMPLING_VERSION
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # What an engine says of itself that does not change a completion.
 _INCIDENTAL = ("batch_size", "device", "device_name", "devices")
@@ -64,7 +60,8 @@ def sample_completions(
     store: Path,
     *,
     log: Callable[[str], None],
-    published: pd.DataFrame | None = None,
+    published: PublishedCompletions | None = None,
+    again: bool = False,
 ) -> SampledCompletions:
     """Sample what is lacking, and hand out all of it, ready to be published.
 
@@ -77,8 +74,11 @@ def sample_completions(
         asked: a prompt's text as the model is fed, a beginning-of-sequence token in front.
         store: where completions are kept until they are published.
         log: takes lines about the progress.
-        published: the table as it was published before. Where it has fewer generations of the same
-            kind, only the others are made; one with as many is made anew.
+        published: the table as it was published before. Generations of the same kind are taken from
+            it and only the others are made: none where it has them all. A prompt of which it has
+            more than are wanted is sampled anew, since a count tells nothing of a part.
+        again: whether to make anew what is published. What an interrupted run left in the store is
+            kept all the same.
 
     Raises:
         UsageError: another process is sampling this checkpoint.
@@ -93,7 +93,8 @@ def sample_completions(
             log(f"the completions made before can't be read; they were moved to {kept.damaged}")
         if kept.n_discarded:
             log(f"{kept.n_discarded} generations made with other settings are not used")
-        sampled.take_over(published)
+        if published is not None and not again:
+            sampled.take_over(published)
         n_kept = sampled.begin()
         total = n * len(plan.prompts)
         if n_kept:

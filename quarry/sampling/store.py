@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -115,22 +115,31 @@ class CompletionStore:
         Raises:
             StorageFullError, DiskError: the file can't be written; all earlier chunks are safe.
         """
-        rows = [
-            (prompt_id, one.text, one.generation_idx, one.count, one.finish_reason, _packed(ids))
-            for one in distinct
-            for ids in [one.token_ids]
-        ]
         with self._named(), self._database:
-            self._database.executemany(
-                "INSERT INTO completions VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET count = count + excluded.count",
-                rows,
-            )
-            self._database.execute(
-                "INSERT INTO prompts VALUES (?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET n_done = excluded.n_done",
-                (prompt_id, n_done, _packed(prompt_token_ids)),
-            )
+            self._insert(prompt_id, prompt_token_ids, distinct, n_done)
+
+    def replace(
+        self,
+        prompt_id: str,
+        prompt_token_ids: Sequence[int],
+        distinct: Iterable[Distinct],
+        n_done: int,
+    ) -> None:
+        """Put other completions in the place of all that is here of a prompt, as one step.
+
+        Args:
+            prompt_id: whose they are.
+            prompt_token_ids: what the model was fed.
+            distinct: all completions of it; memory holds one at a time.
+            n_done: generations that they were counted from.
+
+        Raises:
+            StorageFullError, DiskError: the file can't be written; all is as it was, also where
+                `distinct` raises.
+        """
+        with self._named(), self._database:
+            self._drop(prompt_id)
+            self._insert(prompt_id, prompt_token_ids, distinct, n_done)
 
     def prompt_token_ids(self, prompt_id: str) -> list[int]:
         """What the model was fed for a prompt.
@@ -169,8 +178,7 @@ class CompletionStore:
             StorageFullError, DiskError: the file can't be written; all is as it was.
         """
         with self._named(), self._database:
-            for table in ("completions", "prompts"):
-                self._database.execute(f"DELETE FROM {table} WHERE prompt_id = ?", (prompt_id,))
+            self._drop(prompt_id)
 
     def remove(self) -> None:
         """Delete the store: its completions are published."""
@@ -188,6 +196,35 @@ class CompletionStore:
     def __exit__(self, *_: object) -> None:
         """Close the store."""
         self.close()
+
+    def _insert(
+        self,
+        prompt_id: str,
+        prompt_token_ids: Sequence[int],
+        distinct: Iterable[Distinct],
+        n_done: int,
+    ) -> None:
+        """Count completions of a prompt in."""
+        rows = (
+            (prompt_id, one.text, one.generation_idx, one.count, one.finish_reason, _packed(ids))
+            for one in distinct
+            for ids in [one.token_ids]
+        )
+        self._database.executemany(
+            "INSERT INTO completions VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            rows,
+        )
+        self._database.execute(
+            "INSERT INTO prompts VALUES (?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET n_done = excluded.n_done",
+            (prompt_id, n_done, _packed(prompt_token_ids)),
+        )
+
+    def _drop(self, prompt_id: str) -> None:
+        """Delete all rows of a prompt."""
+        for table in ("completions", "prompts"):
+            self._database.execute(f"DELETE FROM {table} WHERE prompt_id = ?", (prompt_id,))
 
     def _open(self) -> None:
         """Connect, be the only one, and begin anew unless the method is the same."""
