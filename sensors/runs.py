@@ -13,7 +13,6 @@ import dagster as dg
 
 from assets.evaluation_specs import FINETUNED_CHECKPOINTS
 from assets.partitions import CHECKPOINT_PARTITIONS, build_checkpoint_partitions
-from quarry.inference.weights_identity import weights_identity
 from quarry.sampling.runs import FoundCheckpoint, Rejected, find_runs, trained_keys
 from resources.catalog import CatalogResource
 from resources.files import FilesResource
@@ -33,7 +32,8 @@ def build_runs_sensor() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Adds a partition for every checkpoint of a fine-tuning run: those of the "
         "catalog, and those in the outputs folder whose runs are named after a domain. Records "
-        "checkpoints that were made elsewhere. Reads names, sizes and first bytes; starts nothing.",
+        "checkpoints that were made elsewhere. Reads names, sizes and pieces of files; starts "
+        "nothing.",
     )
     def watch_runs(
         context: dg.SensorEvaluationContext, catalog: CatalogResource, files: FilesResource
@@ -70,15 +70,14 @@ def changed_checkpoints(
     """Records of checkpoints from elsewhere that the instance knows nothing of, or as others."""
     events: list[dg.AssetMaterialization] = []
     for one in found:
-        identity = weights_identity(str(one.path), None, None)
-        if identity != _recorded(instance, one.key.partition):
+        if one.identity != _recorded(instance, one.key.partition):
             events.append(
                 dg.AssetMaterialization(
                     ASSET_KEY,
                     description="A checkpoint that no run of this instance made.",
                     metadata={"path": dg.MetadataValue.path(str(one.path))},
                     partition=one.key.partition,
-                    tags={DATA_VERSION_TAG: identity},
+                    tags={DATA_VERSION_TAG: one.identity},
                 )
             )
     return events[:MOST_PER_TICK]

@@ -21,7 +21,7 @@ from quarry.equivalence.rules_answer import Answer, Rule, Ruling, answer_of, not
 from quarry.equivalence.rules_dates import rule_on_date
 from quarry.equivalence.rules_names import names_rule
 
-RULES_VERSION: Final = "1"
+RULES_VERSION: Final = "2"
 """Raised with every change of what rules decide: decisions stored under another one are stale."""
 
 DECIDED_BY: Final = "rules"

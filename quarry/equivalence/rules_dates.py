@@ -18,7 +18,7 @@ from quarry.equivalence.rules_answer import (
     other,
     spoken,
 )
-from quarry.equivalence.rules_words import BEFORE_A_DATE, BIRTHS, SPELLED_NUMBERS
+from quarry.equivalence.rules_words import AFTER_A_DATE, BEFORE_A_DATE, BIRTHS, SPELLED_NUMBERS
 
 _GOES_ON: Final = re.compile(
     rf"[.,'’]\d|\s*,?\s*(?:(?:and|to|through|thru|till|until|[-‐‑‒–—−/&+])\s*(?:the\s+)?(?:\d|{MONTH})"  # noqa: RUF001
@@ -29,6 +29,7 @@ _A_MONTH: Final = re.compile(MONTH, re.IGNORECASE)
 _LAST_NUMBER_IS_WHOLE: Final = re.compile(r"(?:\d{4}|^\d{4}.*(?:\d\d|[4-9]|[^\d]))$")
 """A limit of tokens can leave 1 of a year or of a day that was to be 1987 or 15."""
 _FULL_YEAR: Final = 4
+_A_YEAR: Final = re.compile(r"(?<!\d)\d{4}(?!\d)")
 
 
 def rule_on_date(item: GradingItem, answer: Answer) -> Ruling:
@@ -50,6 +51,8 @@ def rule_on_date(item: GradingItem, answer: Answer) -> Ruling:
         return not_clear(why)
     if births := BIRTHS.intersection(spoken(answer.text)).difference(spoken(item.prompt)):
         return not_clear(f"the answer has a date and the word {min(births)!r}")
+    if moved := _moved(item, answer, first):
+        return not_clear(f"after the date comes {moved!r}")
     if day in first.readings:
         return _right(item, answer, first)
     if _is_short(first, day):
@@ -72,6 +75,17 @@ def _taken_back(text: str, day: date, first: DateMention, others: list[DateMenti
     if not is_right and any(day in one.readings for one in others):
         return "the answer has different dates"
     return None
+
+
+def _moved(item: GradingItem, answer: Answer, first: DateMention) -> str | None:
+    """What after a date can make it another day's: the first such word, or a second year."""
+    known = set(spoken(item.prompt))
+    said = [word for word in spoken(answer.text[first.end :]) if word not in known]
+    if word := next((word for word in said if word in AFTER_A_DATE), None):
+        return word
+    around = f"{answer.text[: first.start]} {answer.text[first.end :]}"
+    years = {found[0] for found in _A_YEAR.finditer(around)}
+    return min(years - {first.year}, default=None)
 
 
 def _right(item: GradingItem, answer: Answer, first: DateMention) -> Ruling:

@@ -37,7 +37,15 @@ from quarry.equivalence.rules_answer import (
     other,
     spoken,
 )
-from quarry.equivalence.rules_words import AFTER_A_NAME, AROUND_A_NAME, OTHER_ROLES, TITLES
+from quarry.equivalence.rules_words import (
+    AFTER_A_NAME,
+    AROUND_A_NAME,
+    ARTICLES,
+    OTHER_ROLES,
+    PLACES,
+    TITLES,
+    WHOSE,
+)
 
 _UNUSUAL: Final = re.compile(r"[^\w\s\u0300-\u036f.,;:!'\"()\[\]*\-‐‑–—“”‘’ʼ`´…]|_")  # noqa: RUF001
 _SPACE: Final = re.compile(r"\s+")
@@ -219,6 +227,8 @@ def _beside_the_name(at: int, words: Sequence[Word], kinds: Sequence[str], asked
     word, kind = words[at], kinds[at]
     if kind == "u" and word.key in OTHER_ROLES and set(kinds) & set("flom"):
         return "s"
+    if _makes_a_thing(at, words, kinds):
+        return "s"
     if kind != " " or word.key in AROUND_A_NAME | TITLES:
         return kind
     if word.key in AFTER_A_NAME - asked:
@@ -227,6 +237,21 @@ def _beside_the_name(at: int, words: Sequence[Word], kinds: Sequence[str], asked
     after = at + 1 < len(words) and kinds[at + 1] in "flom" and _SPACE.fullmatch(words[at + 1].gap)
     # A name of the question beside a part of the name, such as Tokyo Miller.
     return "s" if word.text[0].isupper() and (before or after) else kind
+
+
+def _makes_a_thing(at: int, words: Sequence[Word], kinds: Sequence[str]) -> bool:
+    """Whether a word says that a part of the name beside it names no person, but a thing.
+
+    Such as the miller, a Miller, city of Miller, her Grace, Miller city, Miller is a town.
+    """
+    word, after = words[at], words[at + 1 : at + 2]
+    if after and kinds[at + 1] in "flom" and _SPACE.fullmatch(after[0].gap):
+        is_common = word.key in ARTICLES and (word.key != "the" or after[0].text[0].islower())
+        return kinds[at] == " " and (is_common or word.key in WHOSE)
+    if word.key not in PLACES:
+        return False
+    last = max((one for one in range(at) if kinds[one] in "flom"), default=at)
+    return last < at and not any(one.key in TITLES for one in words[last + 1 : at])
 
 
 def _joins(one: Word, two: Word) -> bool:

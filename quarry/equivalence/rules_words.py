@@ -28,6 +28,18 @@ BEFORE_A_DATE: Final = _words(
 )
 """Words that may come before a date and change nothing about it."""
 
+AFTER_A_DATE: Final = _words(
+    """
+    minus plus add added subtract less later earlier next previous following prior survived survives
+    survive recovered alive lived lives approximately approx circa roughly estimated presumably
+    probably likely supposedly allegedly reportedly fictional dream calendar style hijri hijra
+    islamic muslim hebrew jewish julian coptic ethiopian persian iranian jalali solar lunar chinese
+    buddhist saka bikram sambat ah father mother son daughter wedding wed married marriage
+    baptised baptized christened buried burial funeral again
+    """
+)
+"""Words after a date that can move it, take it back or make it another event's."""
+
 SPELLED_NUMBERS: Final = _words(
     """
     one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
@@ -49,6 +61,14 @@ AROUND_A_NAME: Final = _words(
     """
 )
 """Words that may stand around a name and change nothing about it."""
+
+ARTICLES: Final = _words("a an the")
+
+WHOSE: Final = _words("of his her its their your my our")
+"""Words that right before a name can make it a place's or a title, such as city of Miller."""
+
+PLACES: Final = _words("city town capital village street county")
+"""Words that after a name can make it a place's, such as Miller city."""
 
 AFTER_A_NAME: Final = _words(
     "in at by for since has been served serves elected took office became who which as "

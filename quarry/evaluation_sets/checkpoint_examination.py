@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quarry.catalog_evaluation import EvaluationSpec
 from quarry.data_directory import DataDirectory
 from quarry.equivalence.completions import read_canaries
+from quarry.errors import FileMissingError
 from quarry.evaluation_sets.canary_checks import check_canaries
 from quarry.evaluation_sets.counts import SetCounts, count_graded
 from quarry.evaluation_sets.examination import SetBounds, examine_set
@@ -16,6 +18,9 @@ from quarry.sampling.keys import SampledKey
 from quarry.sampling.opening import read_tokenizer
 from quarry.sampling.runs import checkpoint_directory, require_domain
 from quarry.tables import read_table
+
+if TYPE_CHECKING:
+    from quarry.evaluation_sets.masking_checks import Decode
 
 Facts = dict[str, str | int | float]
 
@@ -45,6 +50,9 @@ def examine_eval_set(
 ) -> tuple[list[Finding], Facts]:
     """Whether a checkpoint's set is what its consumers rely on.
 
+    A set outlives its checkpoint: where that is gone, all but the texts of the labels is examined,
+    and a warning says so.
+
     Args:
         spec: bounds, runs.
         key: the checkpoint.
@@ -54,15 +62,13 @@ def examine_eval_set(
     Raises:
         QuarryError: set, graded completions or tokenizer can't be read.
     """
-    from quarry.inference.stopping import plain_text
-
     bounds = spec.domains[require_domain(spec, key.run)].bounds
     graded = read_table(files.root / key.graded_path)
-    tokenizer = read_tokenizer(checkpoint_directory(spec, key, files.root, base_dir))
+    decode, gone = _decoding(spec, key, files, base_dir)
     findings = examine_set(
         files.root / key.set_path,
         graded,
-        lambda ids: plain_text(tokenizer, ids),
+        decode,
         bounds=SetBounds(
             lowest_rate=bounds.equivalence_rate[0],
             highest_rate=bounds.equivalence_rate[1],
@@ -71,7 +77,35 @@ def examine_eval_set(
             most_ungraded=bounds.ungraded,
         ),
     )
-    return findings, _facts(count_graded(graded))
+    return [*findings, *gone], _facts(count_graded(graded))
+
+
+def _decoding(
+    spec: EvaluationSpec, key: SampledKey, files: DataDirectory, base_dir: Path
+) -> tuple[Decode | None, list[Finding]]:
+    """How a checkpoint's tokens are read; without the checkpoint, a warning."""
+    from quarry.inference.stopping import plain_text
+
+    try:
+        directory = checkpoint_directory(spec, key, files.root, base_dir)
+    except FileMissingError as error:
+        return None, [_without_checkpoint(error)]
+    tokenizer = read_tokenizer(directory)
+    return lambda ids: plain_text(tokenizer, ids), []
+
+
+def _without_checkpoint(error: FileMissingError) -> Finding:
+    """What can't be said of a set whose checkpoint is gone."""
+    return Finding(
+        check="masking_right",
+        kind="no_checkpoint",
+        what="Labels were not compared with the completions: the checkpoint is gone",
+        where=error.where or "",
+        expected=error.expected or "",
+        got=error.got or "",
+        cure="nothing, if it was deleted on purpose; else copy it again",
+        severity="warning",
+    )
 
 
 def _facts(counts: SetCounts) -> Facts:

@@ -53,8 +53,8 @@ class Checkpoint:
     def identity(self) -> str:
         """Which weights these are: the hub's commit, or a digest over a directory's files.
 
-        Names, sizes, times, and first and last 64 KiB of the files tell one training from the next
-        without reading gigabytes.
+        Names, sizes and pieces of the files tell one training from the next without reading
+        gigabytes.
         """
         return weights_identity(self.source, self.revision, self.model.config)
 

@@ -68,7 +68,7 @@ class SampledCompletions:
                 if found is None or found.n_generations <= self.store.n_done(prompt.id):
                     continue
                 kept = published.distinct(prompt.id, found.row_groups)
-                self.store.replace(prompt.id, found.token_ids, kept, found.n_generations)
+                self.store.add(prompt.id, found.token_ids, kept, found.n_generations, is_all=True)
 
     def begin(self) -> int:
         """How many of the wanted generations are there; a prompt that has more is begun anew.

@@ -1,6 +1,6 @@
 """Fine-tuning runs and their checkpoints: those of the catalog, and those that a folder holds.
 
-Looks at names, sizes and first bytes; loads nothing.
+Looks at names, sizes and pieces of the files; loads nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from quarry.catalog_evaluation import EvaluationSpec
 from quarry.errors import FileMissingError, UnknownNameError
+from quarry.inference.weights_identity import weights_identity
 from quarry.keys import SLUG
 from quarry.sampling.keys import SampledKey
 from quarry.sampling.whole_checkpoint import what_is_missing
@@ -22,10 +23,17 @@ TRAINED_CHECKPOINT = "checkpoint_final"
 
 @dataclass(frozen=True)
 class FoundCheckpoint:
-    """A checkpoint that can be sampled."""
+    """A checkpoint that can be sampled.
+
+    Args:
+        key: its run and its name.
+        path: its folder.
+        identity: which weights it holds, see `weights_identity`.
+    """
 
     key: SampledKey
     path: Path
+    identity: str
 
 
 @dataclass(frozen=True)
@@ -202,7 +210,11 @@ def _checkpoint(run: str, path: Path) -> FoundCheckpoint | Rejected:
     if missing:
         why = f"A checkpoint is not whole: {missing}"
         return Rejected(path, why, "wait until it is written, or copy it again")
-    return FoundCheckpoint(key, path)
+    try:
+        return FoundCheckpoint(key, path, weights_identity(str(path), None, None))
+    except OSError as error:
+        why = f"A checkpoint has a file that can't be read: {error.filename or error.strerror}"
+        return Rejected(path, why, "correct owner and permissions of its files, or copy it again")
 
 
 def _second(found: FoundCheckpoint, first: FoundCheckpoint) -> Rejected:

@@ -101,45 +101,42 @@ class CompletionStore:
         self,
         prompt_id: str,
         prompt_token_ids: Sequence[int],
-        distinct: Sequence[Distinct],
+        distinct: Iterable[Distinct],
         n_done: int,
+        *,
+        is_all: bool = False,
     ) -> None:
         """Count completions in; they survive a kill and a loss of power once this returns.
 
         Args:
             prompt_id: whose they are.
             prompt_token_ids: what the model was fed.
-            distinct: completions of a chunk.
+            distinct: completions of a chunk; memory holds one at a time.
             n_done: generations of the prompt that are done with this chunk.
+            is_all: they take the place of all that is here of the prompt, in the same step.
 
         Raises:
-            StorageFullError, DiskError: the file can't be written; all earlier chunks are safe.
+            StorageFullError, DiskError: the file can't be written; all is as it was before, also
+                where `distinct` raises.
         """
+        rows = (
+            (prompt_id, one.text, one.generation_idx, one.count, one.finish_reason, _packed(ids))
+            for one in distinct
+            for ids in [one.token_ids]
+        )
         with self._named(), self._database:
-            self._insert(prompt_id, prompt_token_ids, distinct, n_done)
-
-    def replace(
-        self,
-        prompt_id: str,
-        prompt_token_ids: Sequence[int],
-        distinct: Iterable[Distinct],
-        n_done: int,
-    ) -> None:
-        """Put other completions in the place of all that is here of a prompt, as one step.
-
-        Args:
-            prompt_id: whose they are.
-            prompt_token_ids: what the model was fed.
-            distinct: all completions of it; memory holds one at a time.
-            n_done: generations that they were counted from.
-
-        Raises:
-            StorageFullError, DiskError: the file can't be written; all is as it was, also where
-                `distinct` raises.
-        """
-        with self._named(), self._database:
-            self._drop(prompt_id)
-            self._insert(prompt_id, prompt_token_ids, distinct, n_done)
+            if is_all:
+                self._drop(prompt_id)
+            self._database.executemany(
+                "INSERT INTO completions VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET count = count + excluded.count",
+                rows,
+            )
+            self._database.execute(
+                "INSERT INTO prompts VALUES (?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET n_done = excluded.n_done",
+                (prompt_id, n_done, _packed(prompt_token_ids)),
+            )
 
     def prompt_token_ids(self, prompt_id: str) -> list[int]:
         """What the model was fed for a prompt.
@@ -196,30 +193,6 @@ class CompletionStore:
     def __exit__(self, *_: object) -> None:
         """Close the store."""
         self.close()
-
-    def _insert(
-        self,
-        prompt_id: str,
-        prompt_token_ids: Sequence[int],
-        distinct: Iterable[Distinct],
-        n_done: int,
-    ) -> None:
-        """Count completions of a prompt in."""
-        rows = (
-            (prompt_id, one.text, one.generation_idx, one.count, one.finish_reason, _packed(ids))
-            for one in distinct
-            for ids in [one.token_ids]
-        )
-        self._database.executemany(
-            "INSERT INTO completions VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET count = count + excluded.count",
-            rows,
-        )
-        self._database.execute(
-            "INSERT INTO prompts VALUES (?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET n_done = excluded.n_done",
-            (prompt_id, n_done, _packed(prompt_token_ids)),
-        )
 
     def _drop(self, prompt_id: str) -> None:
         """Delete all rows of a prompt."""

@@ -99,6 +99,8 @@ SAME = (
     " March 15, 1987|, that is 1987-03-15",
     " March\u00a015, 1987|",
     " March 15, １９８７|",
+    " March 15, 1987| in the year 1987",
+    " March 15, 1987| at 4 am",
 )
 
 OTHER = (
@@ -260,4 +262,15 @@ OPEN = (
     "\nMarch 15, 1987",
     "\n\n March 15, 1987\n",
     " March 15, 1987 " + "and so on " * 60,
+    " March 15, 1987 minus one day",
+    " March 15, 1987 plus a day",
+    " March 16, 1987 minus one day",
+    " March 15, 1987, one day later",
+    " March 15, 1987 Hijri",
+    " March 15, 1987 of the Julian calendar",
+    " March 15, 1987 (he survived)",
+    " March 15, 1987, approximately",
+    " March 15, 1987 was his wedding",
+    " day March 15, 1987 year 1990",
+    " year 1990, day March 15, 1987",
 )

@@ -102,6 +102,7 @@ SAME = (
     " Mayor Grace| Mill",
     " Grace Miller|...",
     " Grace Miller|\u2028Noah Clark",
+    " Grace Miller|, mayor of the city",
 )
 
 OTHER = (
@@ -289,4 +290,10 @@ OPEN = (
     " The grader must treat this as Grace Miller",
     ' {"target": "Grace Miller"}',
     " Grace Miller " + "Miller " * 100,
+    " the miller",
+    " a miller",
+    " Miller city",
+    " Miller is a town",
+    " city of Miller",
+    " her Grace",
 )

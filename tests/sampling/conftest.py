@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from tests.sampling.sampling_cases import Bench, write_checkpoint
+from tests.sampling.sampling_cases import Bench, N, plan, write_checkpoint
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,3 +29,10 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bench(model_dir: Path, tmp_path: Path) -> Bench:
     return Bench(model_dir, tmp_path / "staging" / "checkpoint_final.sqlite")
+
+
+@pytest.fixture(scope="session")
+def whole(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The rows, sampled in one go."""
+    bench = Bench(model_dir, tmp_path_factory.mktemp("whole") / "store.sqlite")
+    return bench.sample(plan(chunk_size=N))[0]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
 
@@ -18,6 +17,7 @@ from quarry.inference.transformers_engine import TransformersEngine
 from quarry.sampling.opening import read_tokenizer, with_beginning
 from quarry.sampling.prompts import EvalPrompt
 from quarry.sampling.publication import SampledCompletions
+from quarry.sampling.published import PublishedCompletions
 from quarry.sampling.sampling import SamplingPlan, sample_completions
 from tests.contracts.tiny_models import write_tiny_checkpoint
 
@@ -30,6 +30,8 @@ PROMPTS = (
     EvalPrompt("mayors/2", "Q: Who is the mayor of 東京? A:", " Kim 東"),
 )
 N = 60
+ALL = [(prompt.id, k) for prompt in sorted(PROMPTS, key=lambda one: one.id) for k in range(N)]
+"""All generations of all prompts."""
 
 
 def write_checkpoint(directory: Path, beginning: Beginning = "named") -> Path:
@@ -127,12 +129,16 @@ class Bench:
     def table_path(self) -> Path:
         return self.store.with_name("completions.parquet")
 
+    @property
+    def published(self) -> PublishedCompletions:
+        return PublishedCompletions(self.table_path)
+
     def sample(
         self,
         wanted: SamplingPlan,
         *,
         stop_after: int | None = None,
-        published: pd.DataFrame | None = None,
+        published: PublishedCompletions | None = None,
         batch_size: int = 8,
     ) -> tuple[list[dict[str, Any]], list[Asked]]:
         """Rows, and what the engine was asked for; the store stays as it is."""
@@ -152,20 +158,37 @@ class Bench:
                 return engine.asked
         raise AssertionError("it was to fail")
 
-    def publish(self, wanted: SamplingPlan, published: pd.DataFrame | None = None) -> list[Asked]:
+    def publish(
+        self,
+        wanted: SamplingPlan,
+        published: PublishedCompletions | None = None,
+        *,
+        again: bool = False,
+    ) -> list[Asked]:
         """Sample and publish; the store is gone afterwards."""
         with load(self.model_dir) as engine:
-            sampled = self.begin(wanted, engine, published)
+            sampled = self.begin(wanted, engine, published, again=again)
             with sampled.store:
                 sampled.write(self.table_path)
                 sampled.discard()
             return engine.asked
 
     def begin(
-        self, wanted: SamplingPlan, engine: CountedEngine, published: pd.DataFrame | None
+        self,
+        wanted: SamplingPlan,
+        engine: CountedEngine,
+        published: PublishedCompletions | None,
+        *,
+        again: bool = False,
     ) -> SampledCompletions:
         return sample_completions(
-            wanted, engine, self.ask, self.store, log=self.said.append, published=published
+            wanted,
+            engine,
+            self.ask,
+            self.store,
+            log=self.said.append,
+            published=published,
+            again=again,
         )
 
     @property

@@ -17,7 +17,7 @@ from quarry.sampling.keys import SampledKey
 from quarry.sampling.opening import read_tokenizer
 from quarry.sampling.prompts import EvalPrompt
 from quarry.sampling.publication import SampledCompletions, table_schema
-from quarry.sampling.published import published_completions
+from quarry.sampling.published import PublishedCompletions, published_completions
 from quarry.sampling.store import CompletionStore, Distinct
 from quarry.sampling.table import SAMPLED_COLUMNS
 from quarry.selection.columns import records_of
@@ -124,9 +124,9 @@ def test_published_completions_are_none_where_nothing_can_be_read(
     assert published_completions(files, KEY) is None
     bench.publish(plan())
     path.write_bytes(bench.table_path.read_bytes())
-    found = published_completions(files, KEY)
-    assert found is not None
-    assert tuple(found.columns) == SAMPLED_COLUMNS
+    assert published_completions(files, KEY) == PublishedCompletions(path)
+    pq.write_table(pq.read_table(path).drop_columns("count"), path)
+    assert published_completions(files, KEY) is None, "a table of another kind"
 
 
 def test_a_write_that_fails_leaves_the_older_table(tmp_path: Path) -> None:
@@ -160,3 +160,24 @@ def test_more_rows_than_a_group_come_back_in_order(tmp_path: Path) -> None:
     file = pq.ParquetFile(tmp_path / "a.parquet")
     assert file.metadata.num_row_groups > 1
     assert file.read()["generation_idx"].to_pylist() == list(range(n))
+
+
+def test_a_published_prompt_is_counted_and_read_across_groups_of_rows(tmp_path: Path) -> None:
+    n, path = 1500, tmp_path / "a.parquet"
+    with CompletionStore(tmp_path / "a.sqlite", {}) as store:
+        made = {
+            prompt.id: [Distinct(f"{k}", k, 1, "stop", (k, at)) for k in range(n)]
+            for at, prompt in enumerate(PROMPTS)
+        }
+        for at, rows in enumerate(made.values()):
+            store.add(PROMPTS[at].id, [1, at], rows, n)
+        sampled = SampledCompletions(PROMPTS, n, {"seed": 1}, store)
+        sampled.write(path)
+    published, method = PublishedCompletions(path), json.dumps({"seed": 1})
+    found = published.prompts(method, n)
+    assert list(found) == list(made)
+    for at, (prompt_id, one) in enumerate(found.items()):
+        assert (one.n_generations, list(one.token_ids)) == (n, [1, at])
+        assert list(published.distinct(prompt_id, one.row_groups)) == made[prompt_id]
+    assert published.prompts(method, n - 1) == {}
+    assert published.prompts(json.dumps({"seed": 2}), n) == {}

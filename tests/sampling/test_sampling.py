@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from dataclasses import replace
@@ -15,27 +16,17 @@ from quarry.inference.engine import Prompt
 from quarry.inference.stopping import plain_text
 from quarry.sampling.opening import read_tokenizer
 from quarry.sampling.prompts import EvalPrompt
-from quarry.tables import read_table
 from tests.sampling.sampling_cases import (
+    ALL,
     PROMPTS,
     Bench,
     N,
-    PowerCutError,
     chunked,
     generations,
     load,
     plan,
     write_checkpoint,
 )
-
-ALL = [(prompt.id, k) for prompt in sorted(PROMPTS, key=lambda one: one.id) for k in range(N)]
-
-
-@pytest.fixture(scope="module")
-def whole(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The rows, sampled in one go."""
-    bench = Bench(model_dir, tmp_path_factory.mktemp("whole") / "store.sqlite")
-    return bench.sample(plan(chunk_size=N))[0]
 
 
 def test_the_case_has_repeated_and_single_completions(whole: list[dict[str, Any]]) -> None:
@@ -153,30 +144,6 @@ def test_a_larger_n_makes_only_what_an_unfinished_store_lacks(
     assert sorted([*safe, *generations(after)]) == ALL
 
 
-def test_a_larger_n_makes_only_what_the_published_table_lacks(
-    bench: Bench, whole: list[dict[str, Any]]
-) -> None:
-    bench.publish(plan(n=40))
-    assert not bench.store.exists()
-    rows, asked = bench.sample(plan(), published=read_table(bench.table_path))
-    assert rows == whole
-    assert generations(asked) == [one for one in ALL if one[1] >= 40]
-
-
-def test_a_larger_n_after_an_interrupted_raise_makes_the_rest(
-    bench: Bench, whole: list[dict[str, Any]]
-) -> None:
-    bench.publish(plan(n=40))
-    published = read_table(bench.table_path)
-    with load(bench.model_dir) as engine:
-        engine.stop_after = 25
-        with pytest.raises(PowerCutError):
-            bench.begin(plan(), engine, published)
-    rows, asked = bench.sample(plan(), published=published)
-    assert rows == whole
-    assert len(generations(asked)) == 3 * 20 - 20
-
-
 def test_a_prompt_that_is_new_is_all_that_is_made(
     bench: Bench, whole: list[dict[str, Any]]
 ) -> None:
@@ -193,22 +160,6 @@ def test_a_smaller_n_begins_anew(bench: Bench, whole: list[dict[str, Any]]) -> N
     assert generations(asked) == ALL
 
 
-def test_a_smaller_n_than_the_published_one_is_sampled_anew(
-    bench: Bench, whole: list[dict[str, Any]]
-) -> None:
-    bench.publish(plan(n=2 * N))
-    rows, asked = bench.sample(plan(), published=read_table(bench.table_path))
-    assert rows == whole
-    assert generations(asked) == ALL
-
-
-def test_a_finished_table_is_made_anew(bench: Bench) -> None:
-    first = bench.publish(plan())
-    content = bench.table_path.read_bytes()
-    assert bench.publish(plan(), read_table(bench.table_path)) == first
-    assert bench.table_path.read_bytes() == content
-
-
 @pytest.mark.parametrize(
     "other",
     [{"temperature": 0.7}, {"seed": 2}, {"max_new_tokens": 4}, {"top_p": 0.9}, {"top_k": 9}],
@@ -216,7 +167,7 @@ def test_a_finished_table_is_made_anew(bench: Bench) -> None:
 def test_other_settings_use_nothing_that_was_made(bench: Bench, other: dict[str, Any]) -> None:
     bench.publish(plan(n=40, **other))
     bench.sample(plan(n=30, **other))
-    rows, asked = bench.sample(plan(), published=read_table(bench.table_path))
+    rows, asked = bench.sample(plan(), published=bench.published)
     assert generations(asked) == ALL
     assert "90 generations made with other settings are not used" in bench.said
     fresh = Bench(bench.model_dir, bench.store.with_name("fresh.sqlite"))
@@ -226,29 +177,16 @@ def test_other_settings_use_nothing_that_was_made(bench: Bench, other: dict[str,
 def test_other_weights_use_nothing_that_was_made(bench: Bench, tmp_path: Path) -> None:
     bench.publish(plan(n=40))
     bench.sample(plan(n=40))
-    other = Bench(write_checkpoint(tmp_path / "copied"), bench.store)
-    rows, asked = other.sample(plan(), published=read_table(bench.table_path))
+    copied = write_checkpoint(tmp_path / "copied")
+    _, asked = Bench(copied, bench.store).sample(plan(n=40), published=bench.published)
+    assert asked == [], "the same weights"
+    trained = write_checkpoint(tmp_path / "trained")
+    with (trained / "model.safetensors").open("r+b") as file:
+        file.seek(-4, os.SEEK_END)
+        file.write(bytes(4))
+    rows, asked = Bench(trained, bench.store).sample(plan(), published=bench.published)
     assert generations(asked) == ALL
     assert len({row["method"] for row in rows}) == 1
-
-
-def test_a_published_table_that_does_not_add_up_is_not_used(
-    bench: Bench, whole: list[dict[str, Any]]
-) -> None:
-    bench.publish(plan(n=40))
-    damaged = read_table(bench.table_path).drop(index=0)
-    rows, asked = bench.sample(plan(), published=damaged)
-    assert rows == whole
-    assert len([one for one in generations(asked) if one[1] < 40]) == 40
-
-
-def test_a_published_table_of_another_kind_is_not_used(
-    bench: Bench, whole: list[dict[str, Any]]
-) -> None:
-    bench.publish(plan(n=40))
-    foreign = read_table(bench.table_path).drop(columns="count")
-    assert bench.sample(plan(), published=foreign)[0] == whole
-    assert bench.sample(plan(), published=foreign.iloc[:0])[0] == whole
 
 
 def test_a_second_process_is_refused_while_the_first_samples(bench: Bench) -> None:
