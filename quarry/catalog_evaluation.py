@@ -6,8 +6,10 @@ What the names mean when they are run lives in `quarry.sampling`, `quarry.equiva
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
@@ -135,6 +137,15 @@ class PricedSpec(Entry):
     request: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
 
 
+def _is_this_machine(base_url: str | None) -> bool:
+    """Whether an address can only be a server of this machine."""
+    try:
+        host = urlsplit(base_url or "").hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class AnthropicGraderSpec(PricedSpec):
     """Claude through Anthropic's API; the key is in ANTHROPIC_API_KEY."""
 
@@ -144,13 +155,24 @@ class AnthropicGraderSpec(PricedSpec):
 class OpenAIGraderSpec(PricedSpec):
     """A server that speaks OpenAI's API, such as `vllm serve`; the key is in OPENAI_API_KEY.
 
-    A local server costs nothing and takes any key.
+    A server on this machine costs nothing and takes any key; for all others say both prices, 0
+    for a free one.
     """
 
     kind: Literal["openai-compatible"]
     base_url: str | None = "http://127.0.0.1:8000/v1"
     usd_per_million_input: Usd = 0.0
     usd_per_million_output: Usd = 0.0
+
+    @model_validator(mode="after")
+    def _has_prices(self) -> OpenAIGraderSpec:
+        prices = {"usd_per_million_input", "usd_per_million_output"}
+        if prices <= self.model_fields_set or _is_this_machine(self.base_url):
+            return self
+        raise ValueError(
+            "give usd_per_million_input and usd_per_million_output (0 for a server that is free): "
+            f"without prices max_usd can't hold for {self.base_url or 'the provider'}"
+        )
 
 
 class LocalGraderSpec(Entry):

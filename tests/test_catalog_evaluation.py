@@ -106,6 +106,24 @@ def test_graders_are_told_apart_by_their_kind(tmp_path: Path) -> None:
     assert spec.graders["here"] == LocalGraderSpec(kind="local", model="base")
 
 
+@pytest.mark.parametrize(
+    "base_url", ["https://api.openai.com/v1", "http://10.0.0.5:8000/v1", None, "localhost"]
+)
+def test_a_server_elsewhere_needs_prices(tmp_path: Path, base_url: str | None) -> None:
+    server = {"kind": "openai-compatible", "model": "judge-2", "base_url": base_url}
+    for prices in ({}, {"usd_per_million_output": 2.0}):
+        with pytest.raises(CatalogError, match="give usd_per_million_input"):
+            spec_of(tmp_path, graders={"rules": {"kind": "rules"}, "s": {**server, **prices}})
+    free = {**server, "usd_per_million_input": 0, "usd_per_million_output": 0}
+    spec_of(tmp_path, graders={"rules": {"kind": "rules"}, "s": free})
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_a_server_of_this_machine_needs_none(tmp_path: Path, host: str) -> None:
+    server = {"kind": "openai-compatible", "model": "judge-2", "base_url": f"http://{host}:8000/v1"}
+    spec_of(tmp_path, graders={"rules": {"kind": "rules"}, "s": server})
+
+
 def test_a_run_has_the_domain_of_its_entry_or_of_its_name(tmp_path: Path) -> None:
     spec = spec_of(
         tmp_path,

@@ -21,12 +21,13 @@ from tenacity import (
     stop_when_event_set,
 )
 
+from quarry.equivalence.caps import CallsEndedError, CapReachedError
 from quarry.equivalence.decision_cache import KeyedItem
 from quarry.equivalence.grader import CanaryResult, Decision, GradingItem, Outcome
 from quarry.equivalence.judge import Judge
-from quarry.equivalence.judge_answer import Reply, RequestFailedError
+from quarry.equivalence.judge_answer import Reply, RequestFailedError, RequestRefusedError
 from quarry.equivalence.rubric import Canary, Rubric
-from quarry.equivalence.spending import CapReachedError, Result, Spending, Ticket
+from quarry.equivalence.spending import Result, Spending, Ticket
 from quarry.errors import JudgeRefusedError
 
 FIRST_PAUSE_S: Final = 1.0
@@ -84,6 +85,9 @@ class Asking:
         self._lock = Lock()
         self._halted = ""
         self._n_failures = 0
+        self._n_refused = 0
+        self._is_canary_refused = False
+        self._has_answered = False
 
     def ask(self, question: Question) -> Decision:
         """The decision on one item; `ungraded` with the reason where there is none.
@@ -91,8 +95,7 @@ class Asking:
         Raises:
             JudgeRefusedError: nothing will be answered before a person has acted.
         """
-        if self._halted:
-            return ungraded(self._halted)
+        call_ids: list[int] = []
         retrying = Retrying(
             stop=stop_after_attempt(self._attempts) | stop_when_event_set(self.stopped),
             retry=retry_if_exception(_is_worth_another_try),
@@ -102,45 +105,58 @@ class Asking:
             reraise=True,
         )
         try:
-            decision = retrying(self._attempt, question)
+            return retrying(self._attempt, question, call_ids)
+        except CallsEndedError:
+            return ungraded(self._halted or "grading was interrupted")
         except CapReachedError as error:
-            return self._halt(str(error))
+            return self._halt(str(error), error.detail)
         except RequestFailedError as failure:
+            if failure.kind in ("unusable", "item"):
+                self._note_canary(question, call_ids)
             return self._gave_up(failure)
-        self._n_failures = 0
-        return decision
+        except RequestRefusedError as refusal:
+            decision = self._refused(question, refusal)
+            self._note_canary(question, call_ids)
+            return decision
 
-    def _attempt(self, question: Question) -> Decision:
-        """One call, with its money.
+    @property
+    def _is_over(self) -> bool:
+        """Whether no more calls are wanted."""
+        return self.stopped.is_set() or bool(self._halted)
+
+    def _attempt(self, question: Question, call_ids: list[int]) -> Decision:
+        """One call, with its money; notes the call.
 
         Raises:
-            CapReachedError, RequestFailedError, JudgeRefusedError: there is no decision.
+            CallsEndedError, CapReachedError, RequestFailedError, JudgeRefusedError: there is no
+                decision.
         """
-        if self._halted:
-            raise CapReachedError(self._halted)
         keyed, canary = question.keyed, question.canary
         purpose = f"canary {canary.name}" if canary else keyed.key if keyed else "item"
         most_tokens = self._judge.most_tokens(question.item, self._rubric)
-        ticket = self._spending.reserve(most_tokens, purpose, keyed)
+        ticket = self._spending.reserve(most_tokens, purpose, keyed, is_over=lambda: self._is_over)
         if isinstance(ticket, Decision):
             return ticket
+        call_ids.append(ticket.call_id)
         try:
             return self._call(question, ticket)
         finally:
-            self._spending.landed()
+            self._spending.landed(ticket)
 
     def _call(self, question: Question, ticket: Ticket) -> Decision:
         """The call and its bill."""
         try:
             reply = self._judge.ask(question.item, self._rubric)
         except RequestFailedError as failure:
-            self._settle_failure(question, ticket, failure)
+            self._settle_failure(ticket, failure)
             raise
         except JudgeRefusedError:
             self._spending.settle(ticket, "failed", None, warn=self._say)
             raise
         decision = _decision_of(reply)
-        self._spending.settle(
+        with self._lock:
+            self._has_answered, self._n_failures = True, 0
+        kept = self._spending.settle(
             ticket,
             "answered",
             reply.answer,
@@ -148,21 +164,39 @@ class Asking:
             canary=_canary_result(question.canary, decision.outcome),
             warn=self._say,
         )
-        return decision
+        return kept or decision
 
-    def _settle_failure(
-        self, question: Question, ticket: Ticket, failure: RequestFailedError
-    ) -> None:
-        """The bill of a call without a verdict; a canary so answered is a canary gone wrong."""
-        is_unusable = failure.kind == "unusable"
-        result: Result = "unusable" if is_unusable else "failed"
+    def _settle_failure(self, ticket: Ticket, failure: RequestFailedError) -> None:
+        """The bill of a call without a verdict."""
+        result: Result = "unusable" if failure.kind == "unusable" else "failed"
+        with self._lock:
+            self._has_answered |= failure.answer is not None
         self._spending.settle(
             ticket,
             "unknown" if failure.is_billed is None else result,
             failure.answer,
-            canary=_canary_result(question.canary, "ungraded") if is_unusable else None,
             warn=self._say,
         )
+
+    def _note_canary(self, question: Question, call_ids: list[int]) -> None:
+        """A canary on which the judge was heard and said nothing, unless an interrupt cut it."""
+        result = _canary_result(question.canary, "ungraded")
+        if result is not None and call_ids and not self.stopped.is_set():
+            self._spending.note_canary(call_ids[-1], result)
+
+    def _refused(self, question: Question, refusal: RequestRefusedError) -> Decision:
+        """An item that the provider refuses; the judge, where it has answered nothing yet.
+
+        Raises:
+            RequestRefusedError: even a canary is refused, and nothing was answered.
+        """
+        with self._lock:
+            self._n_refused += 1
+            self._is_canary_refused |= question.canary is not None
+            is_judge = self._is_canary_refused and self._n_refused > 1 and not self._has_answered
+        if is_judge:
+            raise refusal
+        return self._count_failure(refusal.got or "", "the provider refuses this item")
 
     def _gave_up(self, failure: RequestFailedError) -> Decision:
         """No verdict for one item; when none comes for many in a row, none for all."""
@@ -170,23 +204,27 @@ class Asking:
             return self._halt(failure.what)
         if failure.kind == "item":
             return ungraded(failure.what)
+        kind = "no verdict" if failure.kind == "unusable" else "no answer"
+        return self._count_failure(failure.what, f"{kind} in {self._attempts} attempts")
+
+    def _count_failure(self, why: str, what: str) -> Decision:
+        """One more item without a verdict."""
         with self._lock:
             self._n_failures += 1
             n_failures = self._n_failures
         if n_failures >= MOST_FAILURES_IN_A_ROW:
             return self._halt(
-                f"no verdict on {n_failures} items in a row, the last time because {failure.what}"
+                f"no verdict on {n_failures} items in a row, the last time because {why}"
             )
-        kind = "no verdict" if failure.kind == "unusable" else "no answer"
-        return ungraded(f"{kind} in {self._attempts} attempts: {failure.what}")
+        return ungraded(f"{what}: {why}")
 
-    def _halt(self, reason: str) -> Decision:
+    def _halt(self, reason: str, detail: str = "") -> Decision:
         """Leave this and all later items alone."""
         with self._lock:
             is_first = not self._halted
             self._halted = self._halted or reason
         if is_first:
-            self._say(f"no more calls: {self._halted}")
+            self._say(f"no more calls: {self._halted}" + (f" ({detail})" if detail else ""))
         return ungraded(self._halted)
 
     def _sleep(self, seconds: float) -> None:

@@ -95,16 +95,17 @@ class DecisionCache:
 
 
 class CanaryLog:
-    """Canaries of one set, judge and rubric.
+    """Canaries of one judge and rubric, whatever the set: sets share decisions, too.
 
     Args:
         store: where they are.
-        scope: key of set, judge and rubric.
+        judge: `Judge.describe`.
+        rubric_digest: of the rubric.
     """
 
-    def __init__(self, store: GradingStore, scope: str) -> None:
+    def __init__(self, store: GradingStore, judge: Mapping[str, Any], rubric_digest: str) -> None:
         self._store = store
-        self._scope = scope
+        self._scope = canonical_digest({"judge": dict(judge), "rubric": rubric_digest})
 
     def add_in(self, database: sqlite3.Connection, call_id: int, result: CanaryResult) -> None:
         """Add a result."""

@@ -121,7 +121,7 @@ class EquivalenceGrader(ABC):
     @property
     @abstractmethod
     def canaries(self) -> Sequence[CanaryResult]:
-        """Canaries of every batch graded for this set up to now, those of earlier runs included."""
+        """What each canary showed last, in this run or an earlier one under the same rubric."""
 
     @property
     @abstractmethod

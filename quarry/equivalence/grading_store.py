@@ -142,7 +142,8 @@ class GradingStore:
                             f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} "
                             f"ON {table} BEGIN SELECT RAISE(ABORT, 'rows are only added'); END"
                         )
-                database.execute("CREATE INDEX calls_of_scope ON calls (scope)")
+                for column in ("scope", "purpose"):
+                    database.execute(f"CREATE INDEX calls_of_{column} ON calls ({column})")
                 database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 database.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
                 database.execute("COMMIT")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
-from quarry.errors import GradingError
+from quarry.errors import GradingError, JudgeRefusedError
 
 Verdict = Literal["EQUIVALENT", "NOT_EQUIVALENT"]
 FailureKind = Literal["passes", "unusable", "item", "limit"]
@@ -102,3 +102,7 @@ class RequestFailedError(GradingError):
     def is_worth_another_try(self) -> bool:
         """Whether the same request may bring a verdict later."""
         return self.kind in ("passes", "unusable")
+
+
+class RequestRefusedError(JudgeRefusedError):
+    """A request was refused as malformed: the judge is set up wrongly, or only this item is bad."""

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from types import ModuleType
 from typing import Any, Final, cast
 
-from quarry.equivalence.judge_answer import RequestFailedError
+from quarry.equivalence.judge_answer import RequestFailedError, RequestRefusedError
 from quarry.errors import JudgeRefusedError, QuarryError
 
 _SPENT: Final = frozenset(
@@ -27,6 +27,19 @@ _SPENT: Final = frozenset(
     )
 )
 """Codes after which no waiting helps; Anthropic's and OpenAI's."""
+
+_ITEM: Final = frozenset(
+    (
+        "context_length_exceeded",
+        "string_above_max_length",
+        "content_filter",
+        "content_policy_violation",
+    )
+)
+"""Codes that concern one item only."""
+
+_TIMEOUTS: Final = frozenset((408, 504, 524))
+"""Of gateways: the model behind them may have answered, and the answer is billed."""
 
 _PASSES: Final = frozenset((408, 409, 425, 429))
 _NEVER_SENT: Final = frozenset(("ConnectError", "ConnectTimeout", "PoolTimeout"))
@@ -48,7 +61,7 @@ def failure_of(error: Any, sdk: ModuleType, *, key: str, variable: str) -> Quarr
         key: is taken out of the message.
         variable: the environment variable of the key, for the message.
     """
-    text = _one_line(error).replace(key, "[key]")
+    text = _one_line(error, key)
     if isinstance(error, sdk.APIStatusError):
         status = int(error.status_code)
         return _status_failure(
@@ -65,15 +78,21 @@ def failure_of(error: Any, sdk: ModuleType, *, key: str, variable: str) -> Quarr
 def _status_failure(
     status: int, headers: Mapping[str, str], body: object, text: str, variable: str
 ) -> QuarryError:
-    """What an answer with an error status means; none of them is billed."""
+    """What an answer with an error status means; but for timeouts, none of them is billed."""
     codes = _codes(body)
     if status == 402 or codes & _SPENT:
         return RequestFailedError(f"the provider's own spend limit: {text}", kind="limit")
     if status in _PASSES or status >= 500:
-        return RequestFailedError(text, kind="passes", retry_after_s=retry_after_s(headers))
-    if status == 413:
+        return RequestFailedError(
+            text,
+            kind="passes",
+            retry_after_s=retry_after_s(headers),
+            is_billed=None if status in _TIMEOUTS else False,
+        )
+    if status == 413 or (status == 400 and codes & _ITEM):
         return RequestFailedError(text, kind="item")
-    return JudgeRefusedError(
+    refused = RequestRefusedError if status == 400 else JudgeRefusedError
+    return refused(
         "A judge's provider refuses requests",
         expected="a verdict",
         got=text,
@@ -114,7 +133,8 @@ def _members(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _one_line(error: Exception) -> str:
-    """An error's text, short enough for a log."""
-    text = " ".join(str(error).split()) or type(error).__name__
+def _one_line(error: Exception, key: str) -> str:
+    """An error's text without the key, short enough for a log."""
+    text = str(error).replace(key, "[key]")  # before it is cut: the key may lie across the cut
+    text = " ".join(text.split()) or type(error).__name__
     return text if len(text) <= 300 else text[:300] + " …"

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from quarry.equivalence.asking import Asking, Question
 from quarry.equivalence.canary_rounds import with_canaries
+from quarry.equivalence.caps import Caps
 from quarry.equivalence.decision_cache import CanaryLog, DecisionCache, keyed
 from quarry.equivalence.grader import (
     CanaryResult,
@@ -61,8 +62,8 @@ class JudgedGrader(EquivalenceGrader):
         set_name: what the money is counted under, such as `mayors-1epoch/checkpoint_final`.
         path: database of decisions and bills; many sets share one.
         rules: settle what is clear; None to ask the judge about everything.
-        max_usd: cap on what this set may cost with this judge and rubric, all runs together; None
-            for none, for judges that cost nothing.
+        max_usd: cap on what this set may cost, all runs, judges and rubrics together; None for
+            none, for judges that cost nothing.
         max_calls: cap on calls, canaries and repeated ones included; None for none.
         concurrency: requests in flight at once.
         attempts: most calls for one item.
@@ -102,12 +103,15 @@ class JudgedGrader(EquivalenceGrader):
         self._n_threads = min(concurrency, judge.most_concurrent or concurrency)
         store = GradingStore(path)
         store.check()
-        identity = {"set": set_name, "judge": judge.describe(), "rubric": rubric.meaning_digest}
+        self._canary_log = CanaryLog(store, judge.describe(), rubric.meaning_digest)
         self._spending = Spending(
-            store, identity, price=judge.price, max_usd=max_usd, max_calls=max_calls
+            store,
+            set_name,
+            price=judge.price,
+            canaries=self._canary_log,
+            caps=Caps(max_usd, max_calls),
         )
         self._cache = DecisionCache(store)
-        self._canary_log = CanaryLog(store, self._spending.scope)
         self._n_by_rules = self._n_from_cache = 0
 
     def describe(self) -> dict[str, Any]:
@@ -136,8 +140,17 @@ class JudgedGrader(EquivalenceGrader):
 
     @property
     def canaries(self) -> Sequence[CanaryResult]:
-        """Canaries of this set under this judge and rubric, of all runs, oldest first."""
-        return self._canary_log.results()
+        """The latest result of each of the rubric's canaries under this judge, oldest first.
+
+        Those of other sets, too: their decisions are this set's where it has the same items.
+        """
+        asked_for = {(one.name, one.expected) for one in self._rubric.canaries}
+        latest: dict[str, CanaryResult] = {}
+        for result in self._canary_log.results():
+            if (result.name, result.expected) in asked_for:
+                latest.pop(result.name, None)
+                latest[result.name] = result
+        return list(latest.values())
 
     @property
     def usage(self) -> GradingUsage:
@@ -201,7 +214,7 @@ class JudgedGrader(EquivalenceGrader):
                 self._rubric.canaries,
                 every=self._canary_every,
                 at_once=self._canaries_a_batch,
-                n_before=len(self.canaries),
+                n_before=len(self._canary_log.results()),
             )
         )
         lines: SimpleQueue[str] = SimpleQueue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,16 +91,21 @@ def open_grader(
     from quarry.equivalence.judged import JudgedGrader
 
     priced = chosen if isinstance(chosen, PricedSpec) else None
-    return JudgedGrader(
-        _judge(catalog, chosen, needs),
-        rubric,
-        set_name=set_name,
-        path=needs.folder / DATABASE,
-        rules=rules,
-        max_usd=priced.max_usd if priced else None,
-        max_calls=priced.max_calls if priced else None,
-        concurrency=priced.concurrency if priced else 1,
-    )
+    with ExitStack() as opened:
+        judge = _judge(catalog, chosen, needs)
+        opened.callback(judge.close)
+        grader = JudgedGrader(
+            judge,
+            rubric,
+            set_name=set_name,
+            path=needs.folder / DATABASE,
+            rules=rules,
+            max_usd=priced.max_usd if priced else None,
+            max_calls=priced.max_calls if priced else None,
+            concurrency=priced.concurrency if priced else 1,
+        )
+        opened.pop_all()
+    return grader
 
 
 def _judge(
@@ -111,9 +117,12 @@ def _judge(
     if isinstance(spec, LocalGraderSpec):
         from quarry.equivalence.judge_local import LocalJudge
 
-        engine = needs.open_engine(spec.model)
-        name = f"{spec.model}@{engine.describe().get('weights', '')}"
         is_chat = catalog.model(spec.model).prompt_style == "chat"
+        with ExitStack() as opened:
+            engine = needs.open_engine(spec.model)
+            opened.callback(engine.close)
+            name = f"{spec.model}@{engine.describe().get('weights', '')}"
+            opened.pop_all()
         return LocalJudge(name, engine, is_chat=is_chat, max_output_tokens=spec.max_new_tokens)
     from quarry.equivalence.judge_answer import Price
 

@@ -25,6 +25,7 @@ Fault = Literal[
     "429", "429 long", "529", "500", "503", "hang", "drop", "no json", "bad json", "two verdicts",
     "wrong trimmed", "empty", "truncated", "another request", "free text", "two texts",
     "echo first", "echo last", "spend limit", "quota", "400", "401", "403", "404", "413",
+    "408", "504", "too long",
 ]  # fmt: skip
 PASSING: tuple[Fault, ...] = ("429", "529", "500", "503", "drop")
 GARBAGE: tuple[Fault, ...] = (
@@ -35,7 +36,7 @@ GARBAGE: tuple[Fault, ...] = (
 _ANTHROPIC_TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 403: "permission_error",
     404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 500: "api_error",
-    503: "api_error", 529: "overloaded_error",
+    503: "api_error", 529: "overloaded_error", 408: "timeout_error", 504: "timeout_error",
 }  # fmt: skip
 
 
@@ -182,6 +183,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in ("spend limit", "quota"):
             self._refuse(429, fault)
             return
+        if fault == "too long":
+            self._refuse(400, fault)
+            return
         if fault and fault[:3].isdigit():
             asked_s = "3600" if fault == "429 long" else self.grader.retry_after
             extra = {"retry-after": asked_s} if fault.startswith("429") else {}
@@ -269,6 +273,8 @@ class _Handler(BaseHTTPRequestHandler):
             error["details"] = {"error_code": "enforced_spend_limit_reached"}
         if cause == "quota":
             error |= {"type": "insufficient_quota", "code": "insufficient_quota", "param": None}
+        if cause == "too long":
+            error["code"] = "context_length_exceeded"
         body = {"type": "error", "error": error}
         self._send(status, json.dumps(body).encode(), "application/json", headers)
 

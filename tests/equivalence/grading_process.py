@@ -13,9 +13,10 @@ from tests.equivalence.grader_server import PRICE
 from tests.equivalence.judge_cases import KEY, grader_of, items
 
 
-def main(url: str, path: str, n_items: str, max_usd: str) -> None:
+def main(url: str, path: str, n_items: str, max_usd: str, set_name: str = "mayors-1epoch") -> None:
     judge = AnthropicJudge("judge-1", api_key=KEY, price=PRICE, base_url=url, timeout_s=10)
-    with grader_of(judge, Path(path), max_usd=float(max_usd), attempts=8) as grader:
+    settings = {"max_usd": float(max_usd), "attempts": 8, "set_name": set_name}
+    with grader_of(judge, Path(path), **settings) as grader:
         for position, decision in grader.grade(items(int(n_items)), log=lambda _: None):
             print(position, decision.outcome, flush=True)  # noqa: T201
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from quarry.equivalence.decision_cache import DecisionCache, keyed
+from quarry.equivalence.caps import CallsEndedError, CapReachedError, Caps
+from quarry.equivalence.decision_cache import CanaryLog, DecisionCache, keyed
 from quarry.equivalence.grader import CanaryResult, Decision
 from quarry.equivalence.grading_store import GradingStore
 from quarry.equivalence.judge_answer import Answer
-from quarry.equivalence.spending import CapReachedError, Spending, Ticket
+from quarry.equivalence.spending import Spending, Ticket
 from quarry.errors import DiskError, IntegrityError, StorageFullError
 from tests.equivalence.grader_server import PRICE
 from tests.equivalence.judge_cases import items
@@ -26,9 +28,9 @@ USD_OF_ANSWER = 0.0008
 
 
 def spending_of(path: Path, max_usd: float | None = 1.0, set_name: str = "a") -> Spending:
-    return Spending(
-        GradingStore(path), {"set": set_name, "judge": JUDGE}, price=PRICE, max_usd=max_usd
-    )
+    store = GradingStore(path)
+    canaries = CanaryLog(store, JUDGE, "rubric-1")
+    return Spending(store, set_name, price=PRICE, canaries=canaries, caps=Caps(max_usd))
 
 
 def record(path: Path) -> GradingStore:
@@ -44,7 +46,7 @@ def record(path: Path) -> GradingStore:
         canary=CanaryResult("one", "equivalent", "equivalent"),
         warn=print,
     )
-    spending.landed()
+    spending.landed(ticket)
     return GradingStore(path)
 
 
@@ -153,14 +155,14 @@ def test_a_lost_reply_costs_all_that_was_set_aside(tmp_path: Path) -> None:
         ticket = spending.reserve((2000, 500), "item", None)
         assert isinstance(ticket, Ticket)
         spending.settle(ticket, result, None, warn=print)  # pyright: ignore[reportArgumentType]
-        spending.landed()
+        spending.landed(ticket)
         assert spending.total()[0] == expected
 
 
 def test_the_cap_is_kept_to_the_billionth(tmp_path: Path) -> None:
     most = PRICE.nano_usd(2000, 500)
     path = tmp_path / "grading.sqlite"
-    with pytest.raises(CapReachedError, match="spend limit"):
+    with pytest.raises(CapReachedError, match=r"spend limit of \$0\.0045 is less than .*max_usd"):
         spending_of(path, max_usd=(most - 1) / 1e9).reserve((2000, 500), "item", None)
     assert isinstance(
         spending_of(path, max_usd=most / 1e9).reserve((2000, 500), "item", None), Ticket
@@ -175,6 +177,29 @@ def test_a_bill_beyond_what_was_thought_possible_is_told_and_counted(tmp_path: P
     spending.settle(ticket, "answered", ANSWER, warn=lines.append)
     assert spending.total()[0] == round(USD_OF_ANSWER * 1e9)
     assert "more than" in lines[0]
+
+
+def test_the_first_of_two_verdicts_is_kept_and_handed_out(tmp_path: Path) -> None:
+    path = record(tmp_path / "grading.sqlite").path
+    spending = spending_of(path)
+    ticket = spending.reserve((2000, 500), "late", None)
+    assert isinstance(ticket, Ticket)
+    late = (KEYED, Decision("not_equivalent", "no", None, "judge-1"))
+    assert spending.settle(ticket, "answered", ANSWER, decided=late, warn=print) == DECISION
+
+
+def test_an_item_in_flight_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "grading.sqlite"
+    first, second = spending_of(path), spending_of(path, set_name="b")
+    ticket = first.reserve((2000, 500), KEYED.key, KEYED)
+    assert isinstance(ticket, Ticket)
+    looks = itertools.count()
+    with pytest.raises(CallsEndedError):
+        second.reserve((2000, 500), KEYED.key, KEYED, is_over=lambda: next(looks) > 3)
+    first.settle(ticket, "answered", ANSWER, decided=(KEYED, DECISION), warn=print)
+    first.landed(ticket)
+    assert second.reserve((2000, 500), KEYED.key, KEYED) == DECISION
+    assert list(tmp_path.glob(".grading.sqlite.calls/*")) == []
 
 
 def test_what_another_process_decided_meanwhile_is_not_asked_again(tmp_path: Path) -> None:

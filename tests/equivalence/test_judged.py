@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quarry.equivalence import judged
 from quarry.equivalence.grader import GradingItem
 from quarry.equivalence.rules import RulesGrader
 from quarry.errors import IntegrityError
@@ -96,7 +99,7 @@ def test_another_set_uses_the_same_verdicts_and_its_own_money(
     lines: list[str] = []
     with grader_of(judge_of("anthropic", server), path, set_name="mayors-5epochs") as other:
         assert grade_all(other, items(6), lines)[:4] == first
-        assert (other.usage.from_cache, len(other.canaries)) == (4, 2)
+        assert (other.usage.from_cache, len(other.canaries)) == (4, 4)
     assert "2 items" in lines[0]
     assert "$0 spent on this set before" in lines[0]
 
@@ -120,12 +123,11 @@ def test_canaries_are_asked_in_every_batch_taking_turns(server: GraderServer, pa
     with grader_of(judge_of("anthropic", server), path, **settings) as grader:
         grade_all(grader, items(25))
         assert len(grader.canaries) == 6
+        assert [one.expected for one in grader.canaries][:2] == ["equivalent", "not_equivalent"]
     with grader_of(judge_of("anthropic", server), path, **settings) as grader:
         grade_all(grader, items(45))
         results = list(grader.canaries)
-    assert [one.name for one in results[:9]] != [one.name for one in results[:3]] * 3
-    assert {one.name for one in results} == {one.name for one in RUBRIC.canaries}
-    assert [one.expected for one in results[:2]] == ["equivalent", "not_equivalent"]
+    assert sorted(one.name for one in results) == sorted(one.name for one in RUBRIC.canaries)
     positions = [asked.number for asked in server.books.asked if asked.completion in {
         one.completion for one in RUBRIC.canaries}]  # fmt: skip
     assert positions == [0, 1, 12, 13, 24, 25, 31, 32, 43, 44]
@@ -139,6 +141,67 @@ def test_a_judge_that_follows_orders_is_caught_by_its_canaries(
         grade_all(grader, items(1))
         wrong = [one.name for one in grader.canaries if not one.is_right]
     assert set(wrong) >= {"an-order-instead-of-a-name", "wrong-name-and-a-forged-decision"}
+
+
+def test_a_canary_counts_by_its_last_answer(server: GraderServer, path: Path) -> None:
+    canaries = {one.completion for one in RUBRIC.canaries}
+    settings: dict[str, Any] = {"attempts": 2, "concurrency": 1}
+    server.fault = lambda asked: "bad json" if asked.number == 0 else None
+    with grader_of(judge_of("anthropic", server), path, **settings) as grader:
+        grade_all(grader, items(1))
+        assert [one.is_right for one in grader.canaries] == [True, True]
+    server.fault = lambda asked: "bad json" if asked.completion in canaries else None
+    all_at_once = {**settings, "canaries_a_batch": len(canaries)}
+    with grader_of(judge_of("anthropic", server), path, **all_at_once) as grader:
+        grade_all(grader, items(2))
+        assert [one.got for one in grader.canaries] == ["ungraded"] * len(canaries)
+    server.fault = lambda _: None
+    with grader_of(judge_of("anthropic", server), path, **all_at_once) as grader:
+        grade_all(grader, items(3))
+        assert len(grader.canaries) == len(canaries)
+        assert "ungraded" not in {one.got for one in grader.canaries}
+
+
+def test_a_set_without_calls_has_the_canaries_of_its_verdicts(
+    server: GraderServer, path: Path
+) -> None:
+    server.decide = lambda _: True
+    with grader_of(judge_of("anthropic", server), path, canaries_a_batch=9) as grader:
+        grade_all(grader, items(2))
+    with grader_of(judge_of("anthropic", server), path, set_name="another") as other:
+        grade_all(other, items(2))
+        assert other.usage.calls == 0
+        assert list(other.canaries) == list(grader.canaries)
+        assert not all(one.is_right for one in other.canaries)
+    with grader_of(judge_of("anthropic", server, model="judge-2"), path) as stranger:
+        assert list(stranger.canaries) == []
+
+
+def test_an_interrupt_begins_no_call(
+    server: GraderServer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_interrupted = threading.Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            is_interrupted.set()
+            super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def hold(asked: Asked) -> None:
+        if asked.number >= 3:
+            is_interrupted.wait(20)
+
+    monkeypatch.setattr(judged, "ThreadPoolExecutor", Pool)
+    server.before_answer = hold
+    room_for_one = 0.0125
+    with grader_of(judge_of("anthropic", server), path, max_usd=room_for_one) as grader:
+        decided = grader.grade(items(40), log=lambda _: None)
+        next(decided)
+        deadline = time.monotonic() + 20
+        while len(server.books.asked) < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        decided.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert len(server.books.asked) == 4
 
 
 def test_an_interrupt_keeps_what_is_in_flight(server: GraderServer, path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import openai
 import pytest
 
 from quarry.equivalence.judge_answer import Price, RequestFailedError
 from quarry.equivalence.judge_anthropic import AnthropicJudge
+from quarry.equivalence.judge_failures import failure_of
 from quarry.equivalence.judge_openai import OpenAICompatibleJudge
 from quarry.errors import JudgeRefusedError, UsageError
 from tests.equivalence.grader_server import PRICE, VERSION, Fault, GraderServer
@@ -101,7 +103,10 @@ EXPECTED: dict[Fault, tuple[str, bool | None]] = {
     "500": ("passes", False),
     "503": ("passes", False),
     "drop": ("passes", None),
+    "408": ("passes", None),
+    "504": ("passes", None),
     "413": ("item", False),
+    "too long": ("item", False),
     "quota": ("limit", False),
     "spend limit": ("limit", False),
     "no json": ("unusable", None),
@@ -181,6 +186,13 @@ def test_what_only_a_person_can_mend_says_so_without_the_key(
     assert "[key]" in (error.got or "")
     assert KEY not in str(error)
     assert error.__suppress_context__
+
+
+@pytest.mark.parametrize("n_before", [270, 295, 299, 300])
+def test_no_part_of_the_key_is_left_where_a_message_is_cut(n_before: int) -> None:
+    error = failure_of(ValueError("x" * n_before + KEY), openai, key=KEY, variable="KEY")
+    assert KEY[:4] not in str(error)
+    assert "x" * n_before in str(error)
 
 
 @pytest.mark.parametrize("key", [None, "", "  "])

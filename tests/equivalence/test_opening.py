@@ -13,7 +13,7 @@ from quarry.equivalence.grader import GradingItem
 from quarry.equivalence.judged import JudgedGrader
 from quarry.equivalence.opening import GraderNeeds, open_grader, rubric_digests, rubric_of
 from quarry.equivalence.rules import RulesGrader
-from quarry.errors import CatalogError, QuarryError, UnknownNameError
+from quarry.errors import CatalogError, IntegrityError, QuarryError, UnknownNameError
 from quarry.inference.engine import InferenceEngine
 from quarry.inference.transformers_engine import TransformersEngine
 from tests.contracts.tiny_models import write_tiny_checkpoint
@@ -123,6 +123,23 @@ def test_a_missing_key_is_named(base_dir: Path) -> None:
     with pytest.raises(QuarryError, match="ANTHROPIC_API_KEY"):  # noqa: SIM117
         with open_grader(known, RUN, "set", base_dir, needs(base_dir, key=None)) as grader:
             list(grader.grade([UNCLEAR], log=lambda _: None))
+
+
+def test_a_model_is_given_up_when_the_record_is_damaged(base_dir: Path) -> None:
+    closed: list[bool] = []
+
+    class Engine(TransformersEngine):
+        def close(self) -> None:
+            closed.append(True)
+            super().close()
+
+    (base_dir / "state").mkdir()
+    (base_dir / "state" / "decisions.sqlite").write_bytes(b"")
+    folder = write_tiny_checkpoint(base_dir / "base", "llama", 1)
+    given = GraderNeeds(base_dir / "state", {}, lambda _: Engine.load(folder, device="cpu"))
+    with pytest.raises(IntegrityError):
+        open_grader(catalog_of({"kind": "local", "model": "base"}), RUN, "set", base_dir, given)
+    assert closed == [True]
 
 
 def test_a_model_of_the_catalog_is_loaded_as_a_judge(base_dir: Path) -> None:
