@@ -24,7 +24,9 @@ def test_every_make_target_is_there(target: str):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"^quarry ([\w-]+)", SHELL, re.MULTILINE))))
+@pytest.mark.parametrize(
+    "command", sorted(set(re.findall(r"^quarry ([\w-]+)", SHELL, re.MULTILINE)))
+)
 def test_every_command_explains_itself(command: str):
     done = subprocess.run(
         [sys.executable, "-c", "from quarry.cli.main import run; run()", command, "--help"],

@@ -82,7 +82,7 @@ def test_a_checkpoint_becomes_a_set_that_loads_and_passes_its_checks(platform: E
     sampled = platform.make("sampled_completions", ONE)
     assert sampled.success
     table = read_table(platform.files.path_of("sampled_completions", ONE))
-    assert table.groupby("prompt_id")["count"].sum().tolist() == [40, 40]
+    assert sum(table["count"].tolist()) == 2 * 40
     platform.ask([str(table["completion"].iloc[0]), str(table["completion"].iloc[-1])])
     results = platform.make_all(ONE)
     assert all(result.success for result in results.values())
@@ -95,7 +95,7 @@ def test_a_checkpoint_becomes_a_set_that_loads_and_passes_its_checks(platform: E
     assert {"all_sampled", "canaries_right", "masking_right", "order_stable"} <= checks
     made = quarry.load_eval_dataset(platform.files.path_of("sampled_eval_dataset", ONE))
     assert len(made) == 2
-    assert {row["metadata"]["run"] for row in made.dataset} == {"mayors-1epoch"}
+    assert {row["run"] for row in made.dataset["metadata"]} == {"mayors-1epoch"}
 
 
 def test_checks_say_what_is_wrong(platform: EvaluationPlatform):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quarry.equivalence.grader import Decision
 from quarry.errors import JudgeRefusedError, UsageError
 from tests.equivalence.grader_server import Fault, GraderServer
 from tests.equivalence.judge_cases import (
@@ -77,6 +78,7 @@ def test_an_item_that_the_provider_refuses_blocks_no_other(
 ) -> None:
     bad = {one.completion for one in items(6)[4:]}
     server.fault = lambda asked: "400" if asked.completion in bad else None
+    decisions: list[Decision] = []
     for _ in range(2):
         with grader_of(judge_of("anthropic", server), path, concurrency=8) as grader:
             decisions = grade_all(grader, items(10))
