@@ -91,7 +91,8 @@ def _sampled_completions(
                 opened.asked,
                 directory.completion_store(key),
                 log=context.log.info,
-                published=None if config.again else published_completions(directory, key),
+                published=published_completions(directory, key),
+                again=config.again,
             )
             metadata = sampled_metadata(sampled, opened.engine)
         return dg.Output(sampled, data_version=dg.DataVersion(sampled.digest()), metadata=metadata)

@@ -7,8 +7,8 @@ from assets.automation import COLLECT, FOLLOW_CURRENT
 from assets.identity import AssetIdentity
 from quarry.catalog import EvaluationSpec
 from quarry.equivalence.versions import GRADING_VERSION
+from quarry.evaluation_sets.settings_digest import grading_digest, rubrics_digest, sampling_digest
 from quarry.evaluation_sets.versions import SET_VERSION
-from quarry.sampling.settings_digest import grading_digest, rubrics_digest, sampling_digest
 from quarry.sampling.versions import SAMPLING_VERSION
 from quarry.toy.facts_models import FACTS_VERSION
 
@@ -27,9 +27,9 @@ SAMPLED_COMPLETIONS = AssetIdentity(
     name="sampled_completions",
     group="evaluation",
     description="Many generations of every prompt of the run's domain, collapsed to distinct "
-    "completions with their counts and token ids. Generation k depends on seed, prompt and k "
-    "alone. Durable chunk by chunk: materialise a failed partition again and it goes on; raising "
-    "`sampling.n` in the catalog makes only the further ones.",
+    "completions with their counts and token ids. Generation k draws from a stream of seed, "
+    "prompt and k alone. Durable chunk by chunk: materialise a failed partition again and it "
+    "goes on; raising `sampling.n` in the catalog makes only the further ones.",
     kinds=("parquet", "pytorch"),
     code_version=str(SAMPLING_VERSION),
     io_manager_key="completions",

@@ -98,15 +98,8 @@ def _codi_checkpoints(partitions: ReasoningPartitions) -> dg.AssetsDefinition:
 
 def _cot_necessity(spec: ReasoningSpec, partitions: ReasoningPartitions) -> dg.AssetsDefinition:
     """Every problem of a shard, answered with thoughts and without."""
-    trained = [CODI_CHECKPOINTS.name] if spec.toy_models else []
 
-    @COT_NECESSITY.asset(
-        partitions_def=partitions.shards,
-        deps=[
-            dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
-            for name in (*trained, MODEL_CHECKPOINTS.name)
-        ],
-    )
+    @COT_NECESSITY.asset(partitions_def=partitions.shards, deps=_weights(spec))
     @permanent_failures()
     def cot_necessity(
         context: dg.AssetExecutionContext,
@@ -134,6 +127,15 @@ def _cot_necessity(spec: ReasoningSpec, partitions: ReasoningPartitions) -> dg.A
         return dg.Output(shard, data_version=dg.DataVersion(shard.digest()), metadata=metadata)
 
     return cot_necessity
+
+
+def _weights(spec: ReasoningSpec) -> list[dg.AssetDep]:
+    """What models are loaded from; CODI models only where some are trained here."""
+    trained = [CODI_CHECKPOINTS.name] if spec.toy_models else []
+    return [
+        dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
+        for name in (*trained, MODEL_CHECKPOINTS.name)
+    ]
 
 
 def _necessity_results(partitions: ReasoningPartitions) -> dg.AssetsDefinition:

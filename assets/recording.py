@@ -25,6 +25,7 @@ from dagster._core.definitions.partitions.utils import get_tags_from_multi_parti
 from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 
 from assets.identity import AssetIdentity
+from assets.materialization_tags import latest_tags
 from assets.specs import (
     BENCHMARK_SAMPLES,
     CORRECTNESS_LABELS,
@@ -109,12 +110,7 @@ class CellRecord:
 
     def _recorded(self, instance: dg.DagsterInstance) -> Mapping[str, str]:
         """The tags of the latest materialisation; none where there is none."""
-        wanted = dg.AssetRecordsFilter(
-            dg.AssetKey(self.identity.name), asset_partitions=[self.key.partition]
-        )
-        records = instance.fetch_materializations(wanted, limit=1).records
-        event = records[0].asset_materialization if records else None
-        return (event.tags if event else None) or {}
+        return latest_tags(instance, self.identity.name, self.key.partition)
 
     def _versions(self, instance: dg.DagsterInstance) -> dict[str, str]:
         """The tags that decide whether it is stale."""

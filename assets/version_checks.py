@@ -9,12 +9,11 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.identity import AssetIdentity
+from assets.materialization_tags import CODE_VERSION_TAG, latest_tags
 from assets.partitioned_checks import CheckIdentity, CheckReport, check_specs, run_checks
 from assets.partitions import Grid
 from assets.specs import BENCHMARK_SAMPLES, MODEL_CHECKPOINTS
 from quarry.findings import Finding
-
-CODE_VERSION_TAG = "dagster/code_version"
 
 SAMPLES_CURRENT = CheckIdentity(
     "samples_current",
@@ -54,7 +53,8 @@ def version_check_of(
         context: dg.AssetCheckExecutionContext,
     ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
         def examine(partition: str) -> CheckReport:
-            made_by = _made_by(context.instance, identity.name, partition)
+            tags = latest_tags(context.instance, identity.name, partition)
+            made_by = tags.get(CODE_VERSION_TAG)
             is_current = made_by == identity.code_version
             findings = [] if is_current else [_outdated(identity, check, partition, made_by)]
             return CheckReport(findings, {"code_version": identity.code_version}, [check.name])
@@ -62,15 +62,6 @@ def version_check_of(
         yield from run_checks(context, identity.name, [check], examine)
 
     return version_check
-
-
-def _made_by(instance: dg.DagsterInstance, asset: str, partition: str) -> str | None:
-    """The code version that made a partition last; None where none is recorded."""
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[partition]), limit=1
-    ).records
-    event = records[0].asset_materialization if records else None
-    return ((event.tags if event else None) or {}).get(CODE_VERSION_TAG)
 
 
 def _outdated(

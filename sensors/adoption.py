@@ -12,6 +12,7 @@ import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from assets.check_state import grid_state, partition_tags
+from assets.materialization_tags import DATA_VERSION_TAG
 from assets.partitions import Grid
 from assets.specs import TRAJECTORIES
 from assets.trajectory_checks import NAMES
@@ -22,7 +23,6 @@ from resources.files import FilesResource
 NAME = "adopt_files"
 MOST_PER_TICK = 25
 AFTER_TAG = "quarry/adopted_after"
-DATA_VERSION_TAG = "dagster/data_version"
 ASSET_KEY = dg.AssetKey(TRAJECTORIES.name)
 CHECK_KEYS = [dg.AssetCheckKey(ASSET_KEY, name) for name in NAMES]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.evaluation_specs import FINETUNED_CHECKPOINTS
+from assets.materialization_tags import DATA_VERSION_TAG, latest_tags
 from assets.partitions import CHECKPOINT_PARTITIONS, build_checkpoint_partitions
 from quarry.sampling.runs import FoundCheckpoint, Rejected, find_runs, trained_keys
 from resources.catalog import CatalogResource
@@ -19,7 +20,6 @@ from resources.files import FilesResource
 
 NAME = "watch_runs"
 MOST_PER_TICK = 50
-DATA_VERSION_TAG = "dagster/data_version"
 ASSET_KEY = dg.AssetKey(FINETUNED_CHECKPOINTS.name)
 
 
@@ -70,7 +70,8 @@ def changed_checkpoints(
     """Records of checkpoints from elsewhere that the instance knows nothing of, or as others."""
     events: list[dg.AssetMaterialization] = []
     for one in found:
-        if one.identity != _recorded(instance, one.key.partition):
+        recorded = latest_tags(instance, FINETUNED_CHECKPOINTS.name, one.key.partition)
+        if one.identity != recorded.get(DATA_VERSION_TAG):
             events.append(
                 dg.AssetMaterialization(
                     ASSET_KEY,
@@ -81,15 +82,6 @@ def changed_checkpoints(
                 )
             )
     return events[:MOST_PER_TICK]
-
-
-def _recorded(instance: dg.DagsterInstance, partition: str) -> str | None:
-    """The data version of a checkpoint as it was recorded last."""
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(ASSET_KEY, asset_partitions=[partition]), limit=1
-    ).records
-    event = records[0].asset_materialization if records else None
-    return ((event.tags if event else None) or {}).get(DATA_VERSION_TAG)
 
 
 def _fingerprint(rejected: tuple[Rejected, ...]) -> str:

@@ -65,8 +65,9 @@ def sample_completions(
 ) -> SampledCompletions:
     """Sample what is lacking, and hand out all of it, ready to be published.
 
-    Generation k of a prompt depends on the seed, the prompt and k alone: neither the size of the
-    chunks nor an interruption changes one, and a larger `n` keeps those of a smaller one.
+    Generation k of a prompt draws from a stream of the seed, the prompt and k alone: whatever the
+    size of the chunks and wherever it is interrupted, only a draw that the last digit of a logit
+    decides can come out otherwise. A larger `n` keeps the generations of a smaller one.
 
     Args:
         plan: what is wanted.
