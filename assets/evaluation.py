@@ -140,10 +140,8 @@ def _sampled_eval_dataset(
     ) -> dg.Output[EvalSet]:
         key = SampledKey.from_partition(context.partition_key)
         entries, base_dir = catalog.load(), Path(catalog.path).parent
-        directory = files.open()
-        made = build_eval_set(entries, key, graded_completions, directory, base_dir)
-        place = directory.root / key.set_path
-        metadata = set_metadata(key.partition, made, graded_completions, place)
+        made = build_eval_set(entries, key, graded_completions, files.open(), base_dir)
+        metadata = set_metadata(key.partition, made, graded_completions)
         return dg.Output(made, data_version=dg.DataVersion(made.digest()), metadata=metadata)
 
     return sampled_eval_dataset

@@ -1,6 +1,5 @@
 """What the pages of sampled completions, decisions and evaluation sets show."""
 
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -53,7 +52,7 @@ def graded_metadata(name: str, graded: GradedCompletions) -> dict[str, Any]:
     }
 
 
-def set_metadata(name: str, made: EvalSet, graded: pd.DataFrame, place: Path) -> dict[str, Any]:
+def set_metadata(name: str, made: EvalSet, graded: pd.DataFrame) -> dict[str, Any]:
     """Counts, the rate with its interval, the description, and how the set is loaded."""
     from quarry.plots.canvas import as_markdown
     from quarry.plots.equivalence import equivalence_by_prompt
@@ -65,7 +64,8 @@ def set_metadata(name: str, made: EvalSet, graded: pd.DataFrame, place: Path) ->
         "by_prompt": dg.MetadataValue.md(as_markdown(plot, "equivalence by prompt")),
         "description": dg.MetadataValue.json(made.description.as_dict()),
         "load": dg.MetadataValue.md(
-            f'```python\nimport quarry\ndataset = quarry.load_eval_dataset("{place}")\n```'
+            # a path would make the line longer than the page is wide, and hide the columns above
+            "```python\nimport quarry\n\ndataset = quarry.load_eval_dataset(path)  # as below\n```"
         ),
     }
 
