@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import hashlib
 import os
 import resource
@@ -56,6 +57,7 @@ class Watch:
 
     def __enter__(self) -> Watch:
         """Plant everything."""
+        gc.collect()  # what other tests left open in cycles must not be closed while this one looks
         self._outside.mkdir()
         self._temporary.mkdir()
         for name in ("canary", "secret"):
