@@ -159,7 +159,7 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
         build_restore_job(grid),
         build_sweep_job(),
     ]
-    assets = [
+    unowned = [
         build_benchmark_samples(grid),
         build_model_checkpoints(catalog, grid),
         build_trajectories(grid),
@@ -170,6 +170,8 @@ def build_defs(deployment: Deployment) -> dg.Definitions:
         *reasoning,
         *evaluation,
     ]
+    owners = list(catalog.owners)
+    assets = dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=owners), unowned)
     return dg.Definitions(
         assets=assets,
         asset_checks=[

@@ -19,6 +19,8 @@ FINETUNED_CHECKPOINTS = AssetIdentity(
     "trained here on a handful of facts; runs from elsewhere are found by the sensor `watch_runs` "
     "in the outputs folder and recorded, never written.",
     kinds=("pytorch",),
+    spends="cpu",
+    kept="raw",
     code_version=str(FACTS_VERSION),
     automation=COLLECT,
 )
@@ -31,6 +33,8 @@ SAMPLED_COMPLETIONS = AssetIdentity(
     "prompt and k alone. Durable chunk by chunk: materialise a failed partition again and it "
     "goes on; raising `sampling.n` in the catalog makes only the further ones.",
     kinds=("parquet", "pytorch"),
+    spends="gpu",
+    kept="raw",
     code_version=str(SAMPLING_VERSION),
     io_manager_key="completions",
     pool="gpu",
@@ -45,6 +49,8 @@ GRADED_COMPLETIONS = AssetIdentity(
     "rest if the catalog names one. Decisions are kept as they come: nothing is paid for twice, "
     "and never more than `max_usd` a set. A changed rubric makes these stale.",
     kinds=("parquet",),
+    spends="money",
+    kept="raw",
     code_version=str(GRADING_VERSION),
     io_manager_key="graded",
     automation=COLLECT,
@@ -58,6 +64,8 @@ SAMPLED_EVAL_DATASET = AssetIdentity(
     "metric, counts. Token ids are the generated ones; order, ids and types never change by "
     "themselves.",
     kinds=("huggingface", "json"),
+    spends="cpu",
+    kept="derived",
     code_version=str(SET_VERSION),
     io_manager_key="eval_sets",
     automation=FOLLOW_CURRENT,

@@ -41,15 +41,15 @@ def trajectory_metadata(
     return {
         SAMPLES_COLLECTED: staged.manifest.n_samples - staged.n_kept,
         "samples_kept": staged.n_kept,
-        **_usage(staged.usage),
         "tokens": summary.n_tokens,
-        "mean_prompt_tokens": float(summary.prompt_lengths.mean()),
-        "mean_output_tokens": float(summary.output_lengths.mean()),
+        "mean_prompt_tokens": rounded(float(summary.prompt_lengths.mean())),
+        "mean_output_tokens": rounded(float(summary.output_lengths.mean())),
         "outputs_at_limit": summary.n_capped,
-        "state_bytes": summary.state_bytes,
-        "layers": dg.MetadataValue.json([int(layer) for layer in summary.layers]),
+        "layers": ", ".join(str(layer) for layer in summary.layers),
         "lengths": dg.MetadataValue.md(as_markdown(lengths, "prompt and output lengths")),
         "activation_norms": dg.MetadataValue.md(as_markdown(norms, "norm by layer and position")),
+        "state_bytes": summary.state_bytes,
+        **_usage(staged.usage),
     }
 
 
@@ -63,7 +63,7 @@ def label_metadata(
     plot = class_balance(labels["verdict"], title=str(key), thresholds=thresholds)
     counts = Counter(labels["verdict"].tolist())
     return {
-        **balance_facts(labels, thresholds),
+        **{name: rounded(value) for name, value in balance_facts(labels, thresholds).items()},
         **{verdict.value: counts[verdict.value] for verdict in Verdict},
         **_how_graded(labels),
         "grader_version": str(labels["grader_version"].iloc[0]) if len(labels) else "",
@@ -92,12 +92,18 @@ def table_metadata(path: Path, table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def rounded(value: Any) -> Any:
+    """A number with six digits that count; anything else as it is."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
 def _usage(usage: Usage | None) -> dict[str, Any]:
     """What the engine did, and what did not go as asked."""
     if usage is None:
         return {}
     remarks = dg.MetadataValue.md("".join(f"- {remark}\n" for remark in usage.remarks))
-    return {**usage_facts(usage), **({"engine_remarks": remarks} if usage.remarks else {})}
+    facts = {name: rounded(value) for name, value in usage_facts(usage).items()}
+    return {**facts, **({"engine_remarks": remarks} if usage.remarks else {})}
 
 
 def _how_graded(labels: pd.DataFrame) -> dict[str, Any]:
@@ -106,7 +112,7 @@ def _how_graded(labels: pd.DataFrame) -> dict[str, Any]:
     if "is_officially_correct" in labels.columns:
         official = [one for one in labels["is_officially_correct"].tolist() if not pd.isna(one)]
         if official:
-            shown["official_correct_rate"] = sum(map(bool, official)) / len(official)
+            shown["official_correct_rate"] = rounded(sum(map(bool, official)) / len(official))
             shown["officially_graded"] = len(official)
     layers = Counter(str(parsed(text).get("layer")) for text in labels["evidence"])
     layers.pop("None", None)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.identity import OWNERS
 from assets.partitions import Grid
 from assets.specs import MODEL_CHECKPOINTS
 from quarry.catalog import Catalog
@@ -23,7 +22,7 @@ def build_model_checkpoints(catalog: Catalog, grid: Grid) -> dg.AssetsDefinition
         group_name=MODEL_CHECKPOINTS.group,
         description=MODEL_CHECKPOINTS.description,
         kinds=set(MODEL_CHECKPOINTS.kinds),
-        owners=list(OWNERS),
+        tags=MODEL_CHECKPOINTS.tags,
         partitions_def=grid.models,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets.heal_outcome import record_moved, recorded_outcome
-from assets.identity import OWNERS, AssetIdentity
+from assets.identity import AssetIdentity
 from assets.partitions import Grid, cell_of
 from assets.remote_metadata import copy_metadata, inventory_metadata
 from assets.specs import (
@@ -110,7 +110,7 @@ def _observable() -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         group_name=STORED_OBJECTS.group,
         description=STORED_OBJECTS.description,
         kinds=set(STORED_OBJECTS.kinds),
-        owners=list(OWNERS),
+        tags=STORED_OBJECTS.tags,
         code_version=STORED_OBJECTS.code_version,
     )
     with warnings.catch_warnings():

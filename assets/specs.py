@@ -21,6 +21,8 @@ BENCHMARK_SAMPLES = AssetIdentity(
     "partition for each task and shot setting. Drawn by hash of seed and sample id: the same "
     "samples whatever the order of the source, and still there when more are drawn.",
     kinds=("parquet", "huggingface"),
+    spends="cpu",
+    kept="raw",
     code_version=DRAW_VERSION,
     io_manager_key="parquet",
     automation=MISSING,
@@ -32,6 +34,8 @@ MODEL_CHECKPOINTS = AssetIdentity(
     description="The models of the catalog. Toy models are trained here, within minutes on a CPU; "
     "models from the hub or a directory are external and only shown.",
     kinds=("pytorch", "huggingface"),
+    spends="cpu",
+    kept="raw",
     code_version="1",
     automation=MISSING,
 )
@@ -44,6 +48,8 @@ TRAJECTORIES = AssetIdentity(
     "is published. Materialise with `verify_only: true` to mark a partition failed whose file "
     "has gone bad, so that a backfill of missing and failed partitions collects it again.",
     kinds=("hdf5", "pytorch"),
+    spends="gpu",
+    kept="raw",
     code_version=f"{COLLECTION_VERSION}-format{FORMAT_VERSION}",
     io_manager_key="hdf5",
     pool="gpu",
@@ -57,6 +63,8 @@ CORRECTNESS_LABELS = AssetIdentity(
     "truncated, timeout or error, with the answer found and the evidence. A new grader version "
     "makes labels stale, never trajectories.",
     kinds=("parquet",),
+    spends="cpu",
+    kept="derived",
     code_version=labels_code_version(),
     io_manager_key="labels",
     automation=FOLLOW,
@@ -68,6 +76,8 @@ LABELLED_TRAJECTORIES = AssetIdentity(
     description="A small HDF5 view with the six datasets that notebooks read: fresh "
     "`is_correct`, and links to the big file, so that relabelling never rewrites gigabytes.",
     kinds=("hdf5",),
+    spends="cpu",
+    kept="derived",
     code_version="1",
     io_manager_key="hdf5_view",
     automation=FOLLOW,
@@ -80,6 +90,8 @@ LABEL_CHANGES = AssetIdentity(
     "grader versions on the same stored output: both verdicts, both answers, the rules that "
     "decided, and the piece of the completion they read. Shows what a relabelling moved, and why.",
     kinds=("parquet",),
+    spends="cpu",
+    kept="derived",
     code_version="1",
     io_manager_key="parquet",
     automation=FOLLOW,
@@ -93,6 +105,8 @@ REMOTE_TRAJECTORIES = AssetIdentity(
     "digest and first bytes were read back. Damaged files are mended from here, range by range. "
     "Materialise with `again: true` to store a new version beside one whose bytes went bad.",
     kinds=("backblaze", "hdf5"),
+    spends="traffic",
+    kept="copy",
     code_version="1",
 )
 
@@ -101,6 +115,8 @@ REMOTE_LABELS = AssetIdentity(
     group="remote",
     description="The second copy of each label table in the object store, under the same path.",
     kinds=("backblaze", "parquet"),
+    spends="traffic",
+    kept="copy",
     code_version="1",
 )
 
@@ -111,6 +127,8 @@ STORED_OBJECTS = AssetIdentity(
     "different, only there, of no cell, unfinished; with what storing it and fetching what is "
     "missing here costs. Observed, never written.",
     kinds=("backblaze",),
+    spends="traffic",
+    kept="observed",
     code_version="1",
 )
 
@@ -120,6 +138,8 @@ COLLECTION_AUDIT = AssetIdentity(
     description="The state of every cell of the grid, which files H1 (within one task) and H2 "
     "(across tasks) analyses can use, and what to do next, with priority and hours.",
     kinds=("markdown", "csv"),
+    spends="cpu",
+    kept="derived",
     code_version="1",
     automation=AUDIT,
     freshness=AUDIT_FRESHNESS,
@@ -131,6 +151,8 @@ CODI_CHECKPOINTS = AssetIdentity(
     description="Tiny models that think in latent steps (CODI), trained here on toy arithmetic and "
     "stored in the published format. Checkpoints from the hub or a directory are only loaded.",
     kinds=("pytorch",),
+    spends="cpu",
+    kept="raw",
     code_version=str(CODI_VERSION),
     automation=COLLECT,
 )
@@ -142,6 +164,8 @@ REASONING_CANDIDATES = AssetIdentity(
     "catalog's splits or a draw by hash, without questions that were tested before. A problem "
     "stays in its shard for ever.",
     kinds=("parquet",),
+    spends="cpu",
+    kept="derived",
     code_version=POOL_VERSION,
     io_manager_key="parquet",
     automation=MISSING,
@@ -155,6 +179,8 @@ COT_NECESSITY = AssetIdentity(
     "every 100 problems: materialise a failed shard again, or backfill *failed and missing*, and "
     "it goes on where it stopped.",
     kinds=("parquet", "pytorch"),
+    spends="gpu",
+    kept="raw",
     code_version=NECESSITY_VERSION,
     io_manager_key="necessity_tables",
     pool="gpu",
@@ -167,6 +193,8 @@ NECESSITY_RESULTS = AssetIdentity(
     description="All shards of a model in one table, with the share of problems that need the "
     "chain of thought, by source and by difficulty. `quarry stratify` reads this file, too.",
     kinds=("parquet",),
+    spends="cpu",
+    kept="derived",
     code_version="1",
     io_manager_key="parquet",
     automation=FOLLOW,
@@ -179,6 +207,8 @@ STRATIFIED_DATASET = AssetIdentity(
     "Parquet. Existing problems are always kept and marked. Chosen by hash: whatever the order of "
     "the results, and raising a target keeps every earlier choice.",
     kinds=("json", "parquet"),
+    spends="cpu",
+    kept="derived",
     code_version="1",
     io_manager_key="stratified",
     automation=FOLLOW,

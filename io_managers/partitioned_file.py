@@ -16,6 +16,7 @@ import dagster as dg
 
 from quarry.data_directory import DataDirectory
 from quarry.errors import FileMissingError
+from quarry.scrub_budget import size_text
 from quarry.storage.fallback import bring_back
 from quarry.transfer_log import TransferLog
 from resources.failures import permanent_failures
@@ -42,6 +43,7 @@ class PartitionedFileIOManager(dg.ConfigurableIOManager):
             partition = context.asset_partition_key if context.has_asset_partitions else ""
             metadata = self.publish(context.asset_key.to_user_string(), partition, obj)
         context.add_output_metadata(metadata)
+        context.log.info(_published(metadata))
 
     def publish(self, asset: str, partition: str, value: Any) -> dict[str, Any]:
         """Publish the value of a partition, for a step that does so for several of them.
@@ -94,3 +96,13 @@ class PartitionedFileIOManager(dg.ConfigurableIOManager):
     @property
     def _directory(self) -> DataDirectory:
         return DataDirectory(Path(self.data_dir))
+
+
+def _published(metadata: dict[str, Any]) -> str:
+    """What a person looks for in the log of a run: where the file is, and how large."""
+    parts = []
+    if "size_bytes" in metadata:
+        parts.append(size_text(metadata["size_bytes"]))
+    if "dagster/row_count" in metadata:
+        parts.append(f"{metadata['dagster/row_count']} rows")
+    return f"published {metadata['path'].value}" + (f" ({', '.join(parts)})" if parts else "")

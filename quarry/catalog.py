@@ -24,6 +24,7 @@ from quarry.catalog_entries import (
     HubDataset,
     InferenceSettings,
     ModelSpec,
+    Owner,
     ScrubSettings,
     Slug,
     Thresholds,
@@ -59,6 +60,7 @@ class Catalog(Entry):
     """All that exists in one deployment."""
 
     name: Slug
+    owners: tuple[Owner, ...] = ("team:research-data",)
     seed: int = 0
     n_samples: Annotated[int, Field(ge=1)] = 500
     shots: tuple[Annotated[int, Field(ge=0)], ...] = (0, 8)

@@ -24,6 +24,7 @@ from quarry.keys import SLUG
 from quarry.scrub_budget import Budget
 
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
+Owner = Annotated[str, StringConstraints(pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Cron = Annotated[str, StringConstraints(pattern=r"^\S+( \S+){4}$")]
 Device = Annotated[str, StringConstraints(pattern=r"^(cpu|cuda:\d+)$")]

@@ -19,8 +19,11 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from quarry.processes import host_mark, is_alive
 
-HOST_TAG = "quarry/host"
-"""On runs of commands: the machine, or container, whose process ids their logs name."""
+HOST_TAG = ".dagster/quarry_host"
+"""On runs of commands: the machine, or container, whose process ids their logs name.
+
+The UI hides tags with this prefix: a mark of a machine says nothing to a person.
+"""
 
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,

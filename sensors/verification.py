@@ -61,7 +61,8 @@ def _mark_damaged_cells(grid: Grid) -> dg.SensorDefinition:
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Turns cells whose integrity checks failed into failed partitions, so that a "
-        "backfill of missing and failed partitions takes them. Reads files; collects nothing.",
+        "backfill of missing and failed partitions takes them: its runs fail, with the finding and "
+        "its cure in the log, and that is their purpose. Reads files; collects nothing.",
     )
     def mark_damaged_cells(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
         cells = cells_to_mark(context.instance, TRAJECTORIES.name, NAMES, grid.cells)

@@ -84,6 +84,7 @@ def test_revisions_of_the_olmo3_catalog_are_commits_or_say_why_not() -> None:
         ("models.m.prompt_style", "poem", "'raw' or 'chat'"),
         ("models.m.dtype", "int4", "'bfloat16'"),
         ("models.m.batch_size", 0, "greater than or equal to 1"),
+        ("owners", ["me"], "match pattern"),
         ("models.m.colour", "red", "Extra inputs"),
         ("benchmarks.gsm8k.format", "mmlu", "'gsm8k', 'humaneval', 'logiqa' or 'mbpp'"),
         ("benchmarks.gsm8k.overflow", "cut", "'error' or 'truncate_left'"),
