@@ -97,7 +97,7 @@ def changes_metadata(changes: pd.DataFrame) -> dict[str, Any]:
         "correct_rate_before": _share(figures.n_correct_before, figures.n_rows),
         "correct_rate_after": _share(figures.n_correct_after, figures.n_rows),
         "moves": dg.MetadataValue.md(moves_table(figures)),
-        "first_changes": _first_rows(changes),
+        **({"first_changes": _first_rows(changes)} if len(changes) else {}),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from assets.metadata import rounded
 from quarry.audit.tables import markdown_table
 from quarry.necessity.shard import ShardResults
 from quarry.necessity.summary import HEADER, summarise_necessity
@@ -86,4 +87,5 @@ def _summary(name: str, results: pd.DataFrame) -> dict[str, Any]:
     """Counts as trends, and as a table."""
     summary = summarise_necessity(results)
     table = markdown_table(HEADER, [list(row) for row in summary.rows()])
-    return {**summary.facts(), "necessity": dg.MetadataValue.md(table)}
+    facts = {name: rounded(value) for name, value in summary.facts().items()}
+    return {**facts, "necessity": dg.MetadataValue.md(table)}

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import dagster as dg
 
 from quarry.healing.restoring import Restoration
-from quarry.storage.inventory import Inventory, State
+from quarry.storage.inventory import Entry, Inventory, State
 from quarry.storage.keeping import KeptCopy
 from quarry.storage.reconciliation import Reconciliation
 
@@ -52,6 +52,7 @@ def restoration_metadata(restored: Restoration) -> dict[str, Any]:
 
 def inventory_metadata(inventory: Inventory, settled: Reconciliation) -> dict[str, Any]:
     """Counts by state, sizes and costs as trends, and a table of all that is not matching."""
+    odd = [one for one in inventory.entries if one.state not in {"matching", "absent"}]
     return {
         **{state: inventory.counts().get(state, 0) for state in get_args(State)},
         "unfinished_uploads": len(inventory.unfinished),
@@ -60,15 +61,14 @@ def inventory_metadata(inventory: Inventory, settled: Reconciliation) -> dict[st
         "stored_bytes": inventory.stored_bytes,
         "fetch_bytes": inventory.fetch_bytes,
         "storage_usd_per_month": round(inventory.monthly_cost(), 4),
-        "egress_usd_to_fetch": round(inventory.egress_cost(), 4),
-        "not_matching": _entries_table(inventory),
+        "fetch_usd": round(inventory.egress_cost(), 4),
+        **({"not_matching": _entries_table(odd)} if odd else {}),
     }
 
 
-def _entries_table(inventory: Inventory) -> dg.TableMetadataValue:
+def _entries_table(odd: list[Entry]) -> dg.TableMetadataValue:
     """The first entries that need a look."""
     columns = ("name", "state", "size_bytes", "recorded")
-    odd = [one for one in inventory.entries if one.state not in {"matching", "absent"}]
     records = [
         dg.TableRecord({name: str(getattr(one, name)) for name in columns})
         for one in odd[:MOST_SHOWN]
