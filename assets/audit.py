@@ -1,5 +1,6 @@
 """The audit as an asset: the table of the whole grid and what to do next."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import dagster as dg
@@ -9,10 +10,11 @@ from assets.partitions import Grid
 from assets.specs import COLLECTION_AUDIT, CORRECTNESS_LABELS, TRAJECTORIES
 from assets.trajectory_checks import NAMES
 from quarry.audit.files import AuditFiles, write_audit
+from quarry.audit.overview import page, plan_page, sentence
 from quarry.audit.report import Audit
-from quarry.audit.survey import survey
-from quarry.audit.tables import markdown
+from quarry.audit.survey import Progress, survey
 from quarry.keys import TrajectoryKey
+from quarry.progress import ProgressLog
 from resources.catalog import CatalogResource
 from resources.failures import permanent_failures
 from resources.files import FilesResource
@@ -52,9 +54,10 @@ def build_collection_audit(grid: Grid) -> dg.AssetsDefinition:
             directory.root,
             level="full" if config.level == "auto" else config.level,
             proven=_proven(context.instance, grid) if is_brief else (),
+            progress=_progress(context.log.info),
         )
         written = write_audit(audit, directory.audit)
-        context.log.info(markdown(audit))
+        context.log.info("%s; published %s", sentence(audit), written.html)
         return dg.MaterializeResult(metadata=_metadata(audit, written))
 
     return collection_audit
@@ -68,12 +71,26 @@ def _proven(instance: dg.DagsterInstance, grid: Grid) -> set[TrajectoryKey]:
     return {TrajectoryKey.from_partition(partition) for partition in sound}
 
 
+def _progress(log: Callable[[str], None]) -> Progress:
+    """Says how far a survey is, and how long it will take."""
+    started: list[ProgressLog] = []
+
+    def tell(done: int, total: int, name: str) -> None:
+        if not started:
+            started.append(ProgressLog(log, total, "cells"))
+        started[0].update(done)
+
+    return tell
+
+
 def _metadata(audit: Audit, written: AuditFiles) -> dict[str, Any]:
     """The tables for the page, where the files are, and the counts as trends."""
     usable, cost = audit.usable, audit.plan_cost
     dollars = {"plan_dollars": cost.dollars.likely} if cost.dollars else {}
     return {
-        "audit": dg.MetadataValue.md(markdown(audit)),
+        "summary": sentence(audit),
+        "plan": dg.MetadataValue.md(plan_page(audit)),
+        "audit": dg.MetadataValue.md(page(audit)),
         "page": dg.MetadataValue.path(str(written.html)),
         "table": dg.MetadataValue.path(str(written.csv)),
         **{status.value.lower(): count for status, count in audit.counts.items()},
