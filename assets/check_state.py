@@ -5,8 +5,8 @@ the grid is rolled up here.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 
@@ -14,10 +14,17 @@ import dagster as dg
 from dagster import AssetCheckKey
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
     AssetCheckExecutionRecordStatus,
-    AssetCheckExecutionResolvedStatus,
 )
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
+
+from assets.latest import latest_materializations, log_id
+
+_PLANNED = AssetCheckExecutionRecordStatus.PLANNED
+_PAGE = 1000
+_MOST_STATES = 64
 
 
 @dataclass(frozen=True)
@@ -50,28 +57,88 @@ def grid_state(
     A materialised partition whose check never ran since its last materialisation is unverified; one
     whose check is running now is neither; one that was never materialised is not looked at.
     """
-    asset_key = dg.AssetKey(asset)
-    keys = [AssetCheckKey(asset_key, name) for name in checks]
-    states = instance.event_log_storage.get_asset_check_state([(key, partitions) for key in keys])
-    materialized = instance.get_materialized_partitions(asset_key)
+    keys = [AssetCheckKey(dg.AssetKey(asset), name) for name in checks]
+    if isinstance(partitions, dg.DynamicPartitionsDefinition):  # these change without an event
+        return _read_state(instance, keys, partitions)
+    place = (log_id(instance), asset, tuple(checks))
+    moment = (
+        instance.event_log_storage.get_maximum_record_id(),
+        partitions.get_serializable_unique_identifier(),
+        *instance.get_materialized_partitions(dg.AssetKey(asset)),
+    )
+    if len(_states) > _MOST_STATES:
+        _states.clear()
+    if place not in _states or _states[place][0] != hash(moment):
+        _states[place] = hash(moment), _read_state(instance, keys, partitions)
+    return _states[place][1]
+
+
+_states: dict[tuple[str, str, tuple[str, ...]], tuple[int, GridState]] = {}
+"""What was last told of checks, and when: nothing changes without an event, but by a wipe."""
+
+
+def _read_state(
+    instance: dg.DagsterInstance, keys: Sequence[AssetCheckKey], partitions: dg.PartitionsDefinition
+) -> GridState:
+    """`grid_state`, from the event log."""
+    materialized = (
+        set(instance.get_materialized_partitions(keys[0].asset_key)) if keys else set[str]()
+    )
+    with dg.partition_loading_context(dynamic_partitions_store=instance):
+        by_status = _by_status(instance, keys, set(partitions.get_partition_keys()))
     failed: dict[str, list[str]] = {}
     unverified: dict[str, list[str]] = {}
     for key in keys:
-        subsets = states[key].subsets
-        by_status = {
-            status: set(subset.subset_value.get_partition_keys())
-            for status, subset in subsets.items()
-        }
-        bad = by_status.get(AssetCheckExecutionResolvedStatus.FAILED, set())
-        settled = bad.union(
-            by_status.get(AssetCheckExecutionResolvedStatus.SUCCEEDED, set()),
-            by_status.get(AssetCheckExecutionResolvedStatus.IN_PROGRESS, set()),
-        )
+        bad, settled = by_status[key].failed, by_status[key].settled
         for partition in sorted(bad):
             failed.setdefault(partition, []).append(key.name)
         for partition in sorted(materialized - settled):
             unverified.setdefault(partition, []).append(key.name)
     return GridState(failed, unverified)
+
+
+@dataclass(frozen=True)
+class _Verdicts:
+    """The partitions of one check: those that failed, and those that failed, passed or run now."""
+
+    failed: set[str] = field(default_factory=set[str])
+    settled: set[str] = field(default_factory=set[str])
+
+
+def _by_status(
+    instance: dg.DagsterInstance, keys: Sequence[AssetCheckKey], partitions: set[str]
+) -> dict[AssetCheckKey, _Verdicts]:
+    """What the latest execution of each check says of each partition.
+
+    Told from the same rows as by Dagster's `get_asset_check_state`, which adds them one by one to
+    a copy of all partitions before: the square of their number. A test compares the two.
+    """
+    infos = instance.event_log_storage.get_asset_check_partition_info(keys)
+    planned = {
+        one.latest_planned_run_id for one in infos if one.latest_execution_status == _PLANNED
+    }
+    ended = _ended(instance, planned)
+    found = {key: _Verdicts() for key in keys}
+    for one in infos:
+        partition = one.partition_key
+        if partition is None or partition not in partitions:
+            continue
+        if one.latest_execution_status == _PLANNED:
+            if one.latest_planned_run_id not in ended:
+                found[one.check_key].settled.add(partition)
+        elif one.is_current:
+            found[one.check_key].settled.add(partition)
+            if one.latest_execution_status == AssetCheckExecutionRecordStatus.FAILED:
+                found[one.check_key].failed.add(partition)
+    return found
+
+
+def _ended(instance: dg.DagsterInstance, run_ids: set[str]) -> set[str]:
+    """Those of some runs that have ended."""
+    if not run_ids:
+        return set()
+    wanted = dg.RunsFilter(run_ids=list(run_ids), statuses=list(FINISHED_STATUSES))
+    return set(instance.get_run_ids(wanted))
 
 
 def cells_to_mark(
@@ -120,44 +187,75 @@ def proofs(
 ) -> dict[str, Proof]:
     """What is proven about every materialised partition, from the executions of one check.
 
-    Asks for the executions of each partition: the batched `get_asset_check_partition_info` has no
-    times, and a run that crashed hides what came before it. 2 ms a partition on SQLite.
+    The batched `get_asset_check_partition_info` has no times, and a run that crashed hides what
+    came before it, so the executions are read, latest first.
     """
-    asset_key = dg.AssetKey(asset)
     existing = set(partitions.get_partition_keys())
-    storage = instance.event_log_storage
-    latest = storage.get_latest_storage_id_by_partition(
-        asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION
-    )
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key, storage_ids=list(latest.values())),
-        limit=max(len(latest), 1),
-    ).records
+    made = latest_materializations(instance, asset)
+    targets = {
+        partition: one.storage_id for partition, one in made.items() if partition in existing
+    }
+    checked = _checked_at(instance, AssetCheckKey(dg.AssetKey(asset), check), targets)
     return {
-        partition: Proof(
-            _utc(record.timestamp),
-            _checked_at(instance, AssetCheckKey(asset_key, check), partition, record.storage_id),
-        )
-        for record in records
-        if (partition := str(record.partition_key)) in existing
+        partition: Proof(_utc(made[partition].timestamp), checked.get(partition))
+        for partition in targets
     }
 
 
 def _checked_at(
-    instance: dg.DagsterInstance, check: AssetCheckKey, partition: str, storage_id: int
-) -> datetime | None:
-    """When a check last came to a verdict on a materialisation."""
-    history = instance.event_log_storage.get_asset_check_execution_history(
+    instance: dg.DagsterInstance, check: AssetCheckKey, targets: Mapping[str, int]
+) -> dict[str, datetime]:
+    """When a check last came to a verdict on materialisations; absent where it never did.
+
+    Page by page while the history is about as long as the grid. What is not found by then was last
+    examined long ago, or never, and is asked for alone: 2 ms a partition on SQLite.
+    """
+    latest: dict[str, AssetCheckExecutionRecord] = {}
+    cursor: int | None = None
+    for _ in range(2 + 2 * len(targets) // _PAGE):
+        page = _verdicts(instance, check, limit=_PAGE, cursor=cursor)
+        for one in page:
+            latest.setdefault(str(one.partition), one)
+        if len(page) < _PAGE:
+            break
+        cursor = page[-1].id
+    else:
+        for partition in targets.keys() - latest.keys():
+            alone = PartitionKeyFilter(key=partition)
+            for one in _verdicts(instance, check, limit=1, partition_filter=alone):
+                latest[partition] = one
+    return {
+        partition: _utc(record.event.timestamp)
+        for partition, storage_id in targets.items()
+        if (record := latest.get(partition)) is not None
+        and record.event is not None
+        and _is_on(record, storage_id)
+    }
+
+
+def _verdicts(
+    instance: dg.DagsterInstance,
+    check: AssetCheckKey,
+    *,
+    limit: int,
+    cursor: int | None = None,
+    partition_filter: PartitionKeyFilter | None = None,
+) -> Sequence[AssetCheckExecutionRecord]:
+    """Executions that came to a verdict, latest first."""
+    return instance.event_log_storage.get_asset_check_execution_history(
         check,
-        limit=1,
+        limit=limit,
+        cursor=cursor,
         status={AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED},
-        partition_filter=PartitionKeyFilter(key=partition),
+        partition_filter=partition_filter,
     )
-    evaluation = history[0].evaluation if history else None
+
+
+def _is_on(record: AssetCheckExecutionRecord, storage_id: int) -> bool:
+    """Whether a verdict is on a materialisation."""
+    evaluation = record.evaluation
     target = evaluation.target_materialization_data if evaluation else None
-    if target is None or target.storage_id != storage_id or history[0].event is None:
-        return None
-    return _utc(history[0].event.timestamp)
+    return target is not None and target.storage_id == storage_id
 
 
 def _utc(timestamp: float) -> datetime:

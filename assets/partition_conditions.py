@@ -5,7 +5,7 @@ daemon, which knows only its own, would pass them over. When anything is asked f
 `automation`.
 """
 
-from collections.abc import Callable
+from collections.abc import Collection
 from functools import lru_cache
 
 import dagster as dg
@@ -13,8 +13,11 @@ from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
 from dagster._core.asset_graph_view.entity_subset import EntitySubset
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 
-ORIGIN = "origin"
-"""Metadata of a materialisation without a run: how the file came to be."""
+from assets.latest import latest_materializations
+from assets.staleness import stale_among
+
+ADOPTED = "adopted"
+"""The origin of a file that an older pipeline made."""
 
 
 class IsStale(dg.AutomationCondition[dg.AssetKey]):
@@ -39,12 +42,14 @@ class IsStale(dg.AutomationCondition[dg.AssetKey]):
         self, context: dg.AutomationContext[dg.AssetKey]
     ) -> dg.AutomationResult[dg.AssetKey]:
         """The stale ones among the candidates."""
-        resolver = _resolver(context.asset_graph_view)
-
-        def is_stale(partition: str | None) -> bool:
-            return resolver.get_status(context.key, partition) == StaleStatus.STALE
-
-        return dg.AutomationResult(context, _those(context.candidate_subset, is_stale))
+        view, key = context.asset_graph_view, context.key
+        resolver = _resolver(view)
+        if context.candidate_subset.is_partitioned:
+            keys = context.candidate_subset.expensively_compute_partition_keys()
+            stale = set(stale_among(view, resolver, key, keys))
+            return dg.AutomationResult(context, _those(context.candidate_subset, stale))
+        is_stale = resolver.get_status(key, None) == StaleStatus.STALE
+        return dg.AutomationResult(context, _all_or_none(context.candidate_subset, is_stale))
 
 
 class IsAdopted(dg.AutomationCondition[dg.AssetKey]):
@@ -67,22 +72,10 @@ class IsAdopted(dg.AutomationCondition[dg.AssetKey]):
         self, context: dg.AutomationContext[dg.AssetKey]
     ) -> dg.AutomationResult[dg.AssetKey]:
         """The adopted ones among the candidates."""
-        instance, key = context.asset_graph_view.instance, context.key
-        latest = instance.event_log_storage.get_latest_storage_id_by_partition(
-            key, dg.DagsterEventType.ASSET_MATERIALIZATION
-        )
-        records = instance.fetch_materializations(
-            dg.AssetRecordsFilter(key, storage_ids=list(latest.values())), limit=max(len(latest), 1)
-        ).records
-        adopted = {
-            str(record.partition_key)
-            for record in records
-            if record.asset_materialization
-            and record.asset_materialization.metadata.get(ORIGIN) == dg.TextMetadataValue("adopted")
-        }
-        return dg.AutomationResult(
-            context, _those(context.candidate_subset, lambda partition: partition in adopted)
-        )
+        adopted = _adopted(context.asset_graph_view, context.key)
+        candidates = context.candidate_subset
+        found = _those(candidates, adopted) if candidates.is_partitioned else None
+        return dg.AutomationResult(context, found or _all_or_none(candidates, is_meant=False))
 
 
 @lru_cache(maxsize=2)
@@ -91,14 +84,23 @@ def _resolver(view: AssetGraphView) -> CachingStaleStatusResolver:
     return CachingStaleStatusResolver(view.instance, view.asset_graph, view)
 
 
+@lru_cache(maxsize=4)
+def _adopted(view: AssetGraphView, key: dg.AssetKey) -> frozenset[str]:
+    """Partitions whose file was adopted."""
+    made = latest_materializations(view.instance, key.to_user_string())
+    return frozenset(partition for partition, one in made.items() if one.origin == ADOPTED)
+
+
 def _those(
-    candidates: EntitySubset[dg.AssetKey], is_meant: Callable[[str | None], bool]
+    candidates: EntitySubset[dg.AssetKey], partitions: Collection[str]
 ) -> EntitySubset[dg.AssetKey]:
-    """The candidates that are meant; an unpartitioned asset has the one partition None."""
-    if candidates.is_partitioned:
-        keys = candidates.expensively_compute_partition_keys()
-        return candidates.compute_intersection_with_partition_keys(
-            {partition for partition in keys if is_meant(partition)}
-        )
-    is_wanted = not candidates.is_empty and is_meant(None)
-    return candidates if is_wanted else candidates.compute_difference(candidates)
+    """The candidates that are meant."""
+    keys = candidates.expensively_compute_partition_keys() if partitions else ()
+    return candidates.compute_intersection_with_partition_keys(set(partitions) & set(keys))
+
+
+def _all_or_none(
+    candidates: EntitySubset[dg.AssetKey], is_meant: bool
+) -> EntitySubset[dg.AssetKey]:
+    """An unpartitioned asset, or nothing."""
+    return candidates if is_meant else candidates.compute_difference(candidates)

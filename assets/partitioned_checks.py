@@ -14,6 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
+from assets.latest import latest_materializations
 from quarry.errors import QuarryError, StorageError, UsageError
 from quarry.findings import Finding
 from resources.findings import findings_markdown
@@ -241,19 +242,11 @@ def _latest_materializations(
     instance: dg.DagsterInstance, asset: str
 ) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
     """The latest materialisation of every materialised partition."""
-    asset_key = dg.AssetKey(asset)
-    storage_ids = instance.event_log_storage.get_latest_storage_id_by_partition(
-        asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION
-    )
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key, storage_ids=list(storage_ids.values())),
-        limit=max(len(storage_ids), 1),
-    ).records
     return {
-        str(record.partition_key): AssetCheckEvaluationTargetMaterializationData(
-            run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp
+        partition: AssetCheckEvaluationTargetMaterializationData(
+            run_id=one.run_id, storage_id=one.storage_id, timestamp=one.timestamp
         )
-        for record in records
+        for partition, one in latest_materializations(instance, asset).items()
     }
 
 

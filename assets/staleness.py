@@ -1,17 +1,57 @@
-"""Which partitions are out of date, as the UI's mark "Unsynced" says, for code outside a sensor."""
+"""Which partitions are out of date, exactly where the UI shows "Unsynced".
 
-from collections.abc import Sequence
+Dagster asks the event log some times for each partition and dependency: minutes for a large grid.
+Here nearly all are settled by three queries for the whole asset: what the present code made after
+the newest version of everything that it was made from is up to date. Only the others are asked of
+Dagster.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import dagster as dg
 from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    NULL_EVENT_POINTER,
+    CachingStaleStatusResolver,
+    StaleStatus,
+    get_input_event_pointer_tag,
+)
+from dagster._core.definitions.partitions.mapping import (
+    IdentityPartitionMapping,
+    MultiToSingleDimensionPartitionMapping,
+)
+from dagster._core.definitions.partitions.utils.multi import MULTIPARTITION_KEY_DELIMITER
 from dagster._core.definitions.temporal_context import TemporalContext
 from dagster._time import get_current_datetime
 
+from assets.latest import latest_materializations
+
+PartitionOf = Callable[[str], str]
+_INPUT = get_input_event_pointer_tag(dg.AssetKey("x")).removesuffix("x")
+"""How each tag begins that names the event of something that it was made from."""
+
+
+@dataclass(frozen=True)
+class _Dep:
+    """Something that an asset is made from.
+
+    Args:
+        tag: names the event that was read, in a materialisation's tags.
+        partition_of: its partition for one of the asset.
+        newest: the newest event of each of its partitions.
+    """
+
+    tag: str
+    partition_of: PartitionOf
+    newest: Mapping[str, int]
+
 
 def stale_partitions(
-    graph: AssetGraph, instance: dg.DagsterInstance, asset: str, partitions: Sequence[str]
+    graph: BaseAssetGraph, instance: dg.DagsterInstance, asset: str, partitions: Sequence[str]
 ) -> list[str]:
     """Those that another code version made, or that were made from what has changed since."""
     moment = TemporalContext(
@@ -20,6 +60,102 @@ def stale_partitions(
     )
     view = AssetGraphView(temporal_context=moment, instance=instance, asset_graph=graph)
     resolver = CachingStaleStatusResolver(instance, graph, view)
-    key = dg.AssetKey(asset)
-    with dg.partition_loading_context(dynamic_partitions_store=instance):
-        return [one for one in partitions if resolver.get_status(key, one) == StaleStatus.STALE]
+    return stale_among(view, resolver, dg.AssetKey(asset), partitions)
+
+
+def stale_among(
+    view: AssetGraphView,
+    resolver: CachingStaleStatusResolver,
+    key: dg.AssetKey,
+    partitions: Collection[str],
+) -> list[str]:
+    """The same, for who has a view and its resolver.
+
+    Args:
+        view: the graph and the instance.
+        resolver: Dagster's own, asked where a glance is not enough.
+        key: the asset, which is partitioned.
+        partitions: those that are looked at.
+    """
+    suspects = _suspects(view, key) if len(partitions) > 1 else None
+    with dg.partition_loading_context(dynamic_partitions_store=view.instance):
+        return [
+            one
+            for one in partitions
+            if (suspects is None or one in suspects)
+            and resolver.get_status(key, one) == StaleStatus.STALE
+        ]
+
+
+@lru_cache(maxsize=16)
+def _suspects(view: AssetGraphView, key: dg.AssetKey) -> frozenset[str] | None:
+    """Partitions that were made and may be out of date; None where a glance can't tell.
+
+    Asked for several times by the conditions of one tick, which share a view.
+    """
+    instance, graph = view.instance, view.asset_graph
+    node = graph.get(key)
+    deps: list[_Dep] = []
+    for parent in node.parent_keys:
+        partition_of = _partition_of(graph, key, parent)
+        if partition_of is None or graph.get(parent).is_virtual:
+            return None
+        tag = get_input_event_pointer_tag(parent)
+        deps.append(_Dep(tag, partition_of, _newest(instance, parent)))
+    made = latest_materializations(instance, key.to_user_string())
+    return frozenset(
+        one for one in made if not _is_fresh(one, made[one].tags, node.code_version, deps)
+    )
+
+
+def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]:
+    """The newest event of every partition that may carry a data version."""
+    newest: dict[str, int] = {}
+    for kind in (
+        dg.DagsterEventType.ASSET_MATERIALIZATION,
+        dg.DagsterEventType.ASSET_OBSERVATION,
+    ):
+        found = instance.event_log_storage.get_latest_storage_id_by_partition(key, kind)
+        for partition, place in found.items():
+            newest[partition] = max(place, newest.get(partition, 0))
+    return newest
+
+
+def _is_fresh(
+    partition: str, tags: Mapping[str, str], code_version: str | None, deps: Sequence[_Dep]
+) -> bool:
+    """Whether the present code made it from exactly these, none of which was made again since."""
+    made_by = tags.get(CODE_VERSION_TAG)
+    if made_by is None or (code_version and made_by != code_version):
+        return False
+    if sum(name.startswith(_INPUT) for name in tags) != len(deps):
+        return False
+    return all(
+        dep.tag in tags and dep.newest.get(dep.partition_of(partition), 0) <= _place(tags[dep.tag])
+        for dep in deps
+    )
+
+
+def _place(pointer: str) -> int:
+    """The event that a pointer names; 0 for none."""
+    return 0 if pointer == NULL_EVENT_POINTER else int(pointer)
+
+
+def _partition_of(
+    graph: BaseAssetGraph, key: dg.AssetKey, parent: dg.AssetKey
+) -> PartitionOf | None:
+    """Which partition of a dependency belongs to one of an asset; None unless it is just one."""
+    own, other = graph.get(key).partitions_def, graph.get(parent).partitions_def
+    mapping = graph.get_partition_mapping(key, parent)
+    if own is None or other is None:
+        return None
+    if own == other and isinstance(mapping, IdentityPartitionMapping):
+        return lambda partition: partition
+    if isinstance(own, dg.MultiPartitionsDefinition) and isinstance(
+        mapping, MultiToSingleDimensionPartitionMapping
+    ):
+        names = [one.name for one in own.partitions_defs if one.partitions_def == other]
+        if len(names) == 1:
+            at = [one.name for one in own.partitions_defs].index(names[0])
+            return lambda partition: partition.split(MULTIPARTITION_KEY_DELIMITER)[at]
+    return None

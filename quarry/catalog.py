@@ -6,6 +6,7 @@ found and what was expected. Nothing here reads benchmarks or models.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -161,12 +162,7 @@ class Catalog(Entry):
 
     def cells(self) -> list[TrajectoryKey]:
         """Every cell of the grid, ordered by shots, model, task as the audit shows them."""
-        return [
-            TrajectoryKey(model, task, n_shot)
-            for n_shot in self.shots
-            for model in self.models
-            for task in self.benchmarks
-        ]
+        return list(_cells(tuple(self.shots), tuple(self.models), tuple(self.benchmarks)))
 
     def samples_of(self, task: str) -> int:
         """How many samples of a task are drawn at most."""
@@ -187,6 +183,16 @@ class Catalog(Entry):
             seed=self.seed,
             stop=spec.chat_stop if style == "chat" else spec.stop,
         )
+
+
+@lru_cache(maxsize=8)
+def _cells(
+    shots: tuple[int, ...], models: tuple[str, ...], tasks: tuple[str, ...]
+) -> tuple[TrajectoryKey, ...]:
+    """The cells of a grid: the same objects each time, which know their paths."""
+    return tuple(
+        TrajectoryKey(model, task, n_shot) for n_shot in shots for model in models for task in tasks
+    )
 
 
 def load_catalog(path: Path) -> Catalog:

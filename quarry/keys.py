@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from quarry.errors import UnknownNameError
@@ -112,7 +113,7 @@ class TrajectoryKey:
         task, n_shot = split_benchmark(benchmark)
         return cls(model, task, n_shot)
 
-    @property
+    @cached_property
     def partition(self) -> str:
         """The key as Dagster writes it: dimension values in the order of the dimensions' names."""
         return f"{self.benchmark}|{self.model}"
@@ -135,7 +136,7 @@ class TrajectoryKey:
             )
         return cls.from_dimensions(model, benchmark)
 
-    @property
+    @cached_property
     def trajectory_path(self) -> PurePosixPath:
         """Where the activations lie, locally below the data directory and in the bucket."""
         return PurePosixPath(

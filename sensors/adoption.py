@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
+import assets.latest
 from assets.check_state import grid_state, partition_tags
 from assets.materialization_tags import DATA_VERSION_TAG
 from assets.partitions import Grid
@@ -77,21 +78,14 @@ def build_adoption_sensor(grid: Grid) -> dg.SensorDefinition:
 
 
 def latest_materializations(instance: dg.DagsterInstance) -> dict[str, Recorded]:
-    """The latest materialisation of every partition, in two queries."""
-    latest = instance.event_log_storage.get_latest_storage_id_by_partition(
-        ASSET_KEY, dg.DagsterEventType.ASSET_MATERIALIZATION
-    )
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(ASSET_KEY, storage_ids=list(latest.values())),
-        limit=max(len(latest), 1),
-    ).records
+    """The latest materialisation of every partition."""
     made: dict[str, Recorded] = {}
-    for record in records:
-        event = record.asset_materialization
-        tags = (event.tags if event else None) or {}
-        partition, version = str(record.partition_key), tags.get(DATA_VERSION_TAG, "")
-        run_key = _run_key(partition, version, tags[AFTER_TAG]) if AFTER_TAG in tags else ""
-        made[partition] = Recorded(record.storage_id, version, run_key)
+    for partition, one in assets.latest.latest_materializations(
+        instance, TRAJECTORIES.name
+    ).items():
+        version, after = one.tags.get(DATA_VERSION_TAG, ""), one.tags.get(AFTER_TAG)
+        run_key = _run_key(partition, version, after) if after is not None else ""
+        made[partition] = Recorded(one.storage_id, version, run_key)
     return made
 
 

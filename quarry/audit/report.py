@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from quarry.audit.cell import AuditCell, CellStatus
@@ -45,17 +46,17 @@ class Audit:
     )
     cost_remark: str = ""
 
-    @property
+    @cached_property
     def shots(self) -> tuple[int, ...]:
         """Shot settings, in the catalog's order."""
         return tuple(dict.fromkeys(cell.key.n_shot for cell in self.cells))
 
-    @property
+    @cached_property
     def models(self) -> tuple[str, ...]:
         """Models, in the catalog's order."""
         return tuple(dict.fromkeys(cell.key.model for cell in self.cells))
 
-    @property
+    @cached_property
     def tasks(self) -> tuple[str, ...]:
         """Tasks, in the catalog's order."""
         return tuple(dict.fromkeys(cell.key.task for cell in self.cells))
@@ -71,12 +72,12 @@ class Audit:
         """Whether every cell is OK."""
         return all(cell.status is CellStatus.OK for cell in self.cells)
 
-    @property
+    @cached_property
     def usable(self) -> Usable:
         """What H1 and H2 analyses can use."""
         return find_usable(self.cells, self.thresholds)
 
-    @property
+    @cached_property
     def plan(self) -> tuple[PlanRow, ...]:
         """What to do about the rest."""
         return make_plan(self.cells, self.effort, self.estimates)

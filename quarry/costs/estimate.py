@@ -8,6 +8,7 @@ runs on one kind of device count: on GPUs if one of the latest five used one, el
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -93,6 +94,16 @@ class CostEstimates:
         has_gpu = any(one.n_devices for one in measured[-MOST_RUNS:])
         self._records = [one for one in measured if bool(one.n_devices) == has_gpu]
         self._last = self._records[-1] if self._records else None
+        self._started = [one for one in self._records if one.start_s]
+        self._of: defaultdict[tuple[object, ...], list[CostRecord]] = defaultdict(list)
+        for one in self._records:
+            for name in (
+                ("cell", one.key),
+                ("model and task", one.model, one.task),
+                ("model", one.model),
+                ("task", one.task),
+            ):
+                self._of[name].append(one)
 
     def of(self, key: TrajectoryKey, missing: Missing | None = None) -> Estimate:
         """The estimate for a cell.
@@ -126,8 +137,8 @@ class CostEstimates:
     ) -> Estimate | None:
         """From what a sample took in runs with the same limit of new tokens."""
         limit = self._limit(key)
-        found = [one for one in self._records if one.max_new_tokens == limit]
-        runs = self._chosen(key, [one for one in found if _is_alike(one, key, source)])
+        alike = self._alike(key, source)
+        runs = self._chosen(key, [one for one in alike if one.max_new_tokens == limit])
         if not runs:
             return None
         amounts = [float(one.n_samples) for one in runs]
@@ -135,9 +146,7 @@ class CostEstimates:
 
     def _by_token(self, key: TrajectoryKey, missing: Missing) -> Estimate | None:
         """From what a generated token took in runs of the same model, whatever the task."""
-        runs = self._chosen(
-            key, [one for one in self._records if one.model == key.model and one.output_tokens]
-        )
+        runs = self._chosen(key, [one for one in self._alike(key, "model") if one.output_tokens])
         if not runs:
             return None
         tokens = self._tokens_of(key, runs).times(missing.n_samples)
@@ -169,7 +178,7 @@ class CostEstimates:
     def _tokens_of(self, key: TrajectoryKey, runs: Sequence[CostRecord]) -> Span:
         """Output tokens of a sample: as other models had on this task, else up to the limit."""
         limit = float(self._limit(key))
-        others = [one for one in self._records if one.task == key.task] or list(runs)
+        others = self._alike(key, "task") or list(runs)
         per_sample = _rate(
             [one.output_tokens for one in others], [float(one.n_samples) for one in others]
         )
@@ -180,8 +189,7 @@ class CostEstimates:
 
     def _start_s(self, key: TrajectoryKey) -> Span:
         """Seconds that the engine takes to start, for this model if that was seen."""
-        started = [one for one in self._records if one.start_s]
-        ours = [one for one in started if one.model == key.model] or started
+        ours = [one for one in self._alike(key, "model") if one.start_s] or self._started
         seconds = [one.start_s for one in self._chosen(key, ours, has_small=True)]
         return Span(min(seconds), median(seconds), max(seconds)) if seconds else Span()
 
@@ -195,6 +203,18 @@ class CostEstimates:
         runs = [one for one in runs if one.device == device] or runs
         least = 0.0 if has_small else _SMALL * max((one.n_samples for one in runs), default=0)
         return [one for one in runs if one.n_samples >= least][-MOST_RUNS:]
+
+    def _alike(
+        self, key: TrajectoryKey, source: Literal["cell", "model and task", "model", "task"]
+    ) -> list[CostRecord]:
+        """The runs that may serve at a step of the ladder."""
+        names: dict[str, tuple[object, ...]] = {
+            "cell": (key,),
+            "model and task": (key.model, key.task),
+            "model": (key.model,),
+            "task": (key.task,),
+        }
+        return self._of.get((source, *names[source]), [])
 
     def _limit(self, key: TrajectoryKey) -> int:
         """Most tokens that a completion may have."""
@@ -224,15 +244,6 @@ _BASIS: dict[Source, str] = {
     "task": "of other models on this task",
     "catalog": "catalog default",
 }
-
-
-def _is_alike(record: CostRecord, key: TrajectoryKey, source: Source) -> bool:
-    """Whether a run may serve at a step of the ladder."""
-    if source == "cell":
-        return record.key == key
-    if source == "model and task":
-        return (record.model, record.task) == (key.model, key.task)
-    return record.task == key.task
 
 
 def _rate(costs: Sequence[float], amounts: Sequence[float]) -> Span:

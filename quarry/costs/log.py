@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,8 +98,9 @@ class CostLog:
         return CostHistory(tuple(latest.values()), n_skipped)
 
 
+@lru_cache(maxsize=1 << 16)
 def _record(line: bytes) -> CostRecord | None:
-    """The record of a line; None if it can't be read."""
+    """The record of a line, which never changes; None if it can't be read."""
     try:
         values = decode_line(line)
         if values is None or values["format_version"] != FORMAT_VERSION:

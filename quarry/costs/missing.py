@@ -22,10 +22,13 @@ from quarry.trajectory.digest_table import read_table
 from quarry.trajectory.journal import decode_line, journal_path
 from quarry.trajectory.manifest import manifest_path, read_manifest
 from quarry.trajectory.staging import staged_files
+from quarry.unchanged_files import UnchangedFiles
 
 ROW_KIND = "states_changed"
 """The finding that condemns one row and says which; 20 at most are kept of a kind."""
 _MOST_NAMED = 20
+_drawn: UnchangedFiles[int | None] = UnchangedFiles()
+"""All cells of a benchmark share its samples."""
 
 
 def missing_samples(
@@ -49,10 +52,16 @@ def drawn_samples(data_dir: Path, key: TrajectoryKey) -> int | None:
 
     The catalog alone can't tell: HumanEval has 164 problems however many are asked for.
     """
+    path = data_dir / samples_path(key.task, key.n_shot)
+    return _drawn.answer((path,), lambda: _graded(path))
+
+
+def _graded(path: Path) -> int | None:
+    """The number of graded samples in a table; None if it can't be read."""
     import pandas as pd
 
     try:
-        roles = pd.read_parquet(data_dir / samples_path(key.task, key.n_shot), columns=["role"])
+        roles = pd.read_parquet(path, columns=["role"])
     except (OSError, ValueError):
         return None
     return [str(role) for role in roles["role"]].count("graded")

@@ -40,7 +40,7 @@ class CellHealth:
         is_copy_refuted: whether the copy was tried or checked, and proved unusable.
         is_lone: whether the file here is good and no other copy of its version is known.
         size_bytes: size of the file, or of the copy where there is no file; 0 if unknown.
-        gpu_hours: what collecting the cell costs at most, by earlier runs.
+        gpu_hours: what collecting the cell costs at most, by earlier runs; 0 for a sound file.
         why: what was found, as one sentence without the full stop; may be empty.
         last_good_at: when the cell was last known to be whole, by a successful run or a passed
             check, with a time zone; failures before that are forgotten. Not so where a failed

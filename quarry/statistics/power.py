@@ -26,6 +26,7 @@ FEWEST_ROWS = 2
 _N_HALVINGS = 40
 
 
+@lru_cache(maxsize=4096)
 def power(effect: float, n_one: int, n_other: int, *, alpha: float) -> float:
     """How often a difference of this size is found with groups of these sizes.
 

@@ -101,8 +101,12 @@ def siblings_of(staged: Path) -> list[Path]:
 
 def _newest_first(folder: Path, cell: str) -> list[Path]:
     """Half-written and salvaged files of a cell."""
-    patterns = (f"{cell}.{TRAJECTORIES_VIEW}.by-*.h5", f"{cell}.{SALVAGED_VIEW}-*.h5")
-    found = [path for pattern in patterns for path in folder.glob(pattern)]
+    heads = (f"{cell}.{TRAJECTORIES_VIEW}.by-", f"{cell}.{SALVAGED_VIEW}-")
+    try:
+        paths = list(folder.iterdir())  # a pattern for each cell of a large grid costs seconds
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = [path for path in paths if path.name.startswith(heads) and path.suffix == ".h5"]
     return sorted(found, key=lambda path: (-_written_at(path), path.name))
 
 

@@ -1,0 +1,181 @@
+"""What ticks read of a grid is what Dagster says of it, and a second tick reads it from memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.temporal_context import TemporalContext
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._time import get_current_datetime
+
+import bench.large_grid_events
+import quarry.unchanged_files
+from assets.check_state import GridState, grid_state, proofs
+from assets.latest import latest_materializations
+from assets.partitions import build_grid
+from assets.specs import BENCHMARK_SAMPLES, CORRECTNESS_LABELS, LABEL_CHANGES, TRAJECTORIES
+from assets.staleness import stale_partitions
+from assets.trajectory_checks import NAMES
+from bench.large_grid_events import make_instance
+from bench.large_grid_files import make_files, open_grid
+from bench.large_grid_measures import Platform
+from quarry.adoption.cell_files import files_in_place
+from quarry.trajectory.looks import light_look
+from quarry.trajectory.manifest import manifest_path
+
+ROOT = Path(__file__).resolve().parents[2]
+STATUS = AssetCheckExecutionResolvedStatus
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
+    """Eight cells: one was never collected, two have rotted, one of which was marked."""
+    monkeypatch.setattr(bench.large_grid_events, "EVERY_ROTTEN", 4)
+    grid = open_grid(tmp_path, n_models=2, n_benchmarks=4)
+    make_files(grid, 1)
+    with make_instance(grid, tmp_path / "dagster", ROOT / "dagster.yaml") as instance:
+        yield Platform.of(grid, instance)
+
+
+def told_by_dagster(platform: Platform) -> GridState:
+    """The verdicts by Dagster's own, slow way."""
+    cells = build_grid(platform.grid.catalog).cells
+    keys = [dg.AssetCheckKey(dg.AssetKey(TRAJECTORIES.name), name) for name in NAMES]
+    states = platform.instance.event_log_storage.get_asset_check_state([(k, cells) for k in keys])
+    made = platform.instance.get_materialized_partitions(dg.AssetKey(TRAJECTORIES.name))
+    failed: dict[str, list[str]] = {}
+    unverified: dict[str, list[str]] = {}
+    for key in keys:
+        by_status = {
+            status: set(subset.subset_value.get_partition_keys())
+            for status, subset in states[key].subsets.items()
+        }
+        settled = by_status[STATUS.FAILED] | by_status[STATUS.SUCCEEDED]
+        for partition in by_status[STATUS.FAILED]:
+            failed.setdefault(partition, []).append(key.name)
+        for partition in made - settled - by_status[STATUS.IN_PROGRESS]:
+            unverified.setdefault(partition, []).append(key.name)
+    return GridState(failed, unverified)
+
+
+def told_here(platform: Platform) -> GridState:
+    """The verdicts as sensors read them."""
+    cells = build_grid(platform.grid.catalog).cells
+    return grid_state(platform.instance, TRAJECTORIES.name, NAMES, cells)
+
+
+def materialize(platform: Platform, asset: str, partition: str, version: str) -> None:
+    """Record that a partition was made again."""
+    event = dg.AssetMaterialization(
+        asset, partition=partition, tags={"dagster/data_version": version}
+    )
+    platform.instance.report_runless_asset_event(event)
+
+
+def test_verdicts_are_those_of_dagster_before_and_after_a_change(platform: Platform) -> None:
+    before = told_here(platform)
+    assert before == told_by_dagster(platform)
+    assert len(before.failed) == 2
+    cell = platform.grid.collected[0].partition
+    materialize(platform, TRAJECTORIES.name, cell, "new")
+    assert told_here(platform) == told_by_dagster(platform)
+    assert told_here(platform).unverified == {cell: list(NAMES)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "version"), [("trajectories", "new"), ("samples", "new"), ("nothing", "")]
+)
+def test_stale_partitions_are_those_of_dagster(
+    platform: Platform, changed: str, version: str
+) -> None:
+    key = platform.grid.collected[0]
+    if changed == "trajectories":
+        materialize(platform, TRAJECTORIES.name, key.partition, version)
+    elif changed == "samples":
+        materialize(platform, BENCHMARK_SAMPLES.name, key.benchmark, version)
+    graph = platform.defs.resolve_asset_graph()
+    cells = [cell.partition for cell in platform.grid.catalog.cells()]
+    moment = TemporalContext(effective_dt=get_current_datetime(), last_event_id=None)
+    view = AssetGraphView(temporal_context=moment, instance=platform.instance, asset_graph=graph)
+    resolver = CachingStaleStatusResolver(platform.instance, graph, view)
+    n_stale = 0
+    for asset in (TRAJECTORIES.name, CORRECTNESS_LABELS.name, LABEL_CHANGES.name):
+        expected = [
+            cell
+            for cell in cells
+            if resolver.get_status(dg.AssetKey(asset), cell) == StaleStatus.STALE
+        ]
+        assert stale_partitions(graph, platform.instance, asset, cells) == expected
+        n_stale += len(expected)
+    assert bool(n_stale) == (changed != "nothing")
+
+
+def test_events_are_read_once_and_new_ones_alone(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    fetch = SqliteEventLogStorage.fetch_materializations
+
+    def counted(storage: Any, *arguments: Any, **named: Any) -> Any:
+        result = fetch(storage, *arguments, **named)
+        read.append(len(result.records))
+        return result
+
+    monkeypatch.setattr(SqliteEventLogStorage, "fetch_materializations", counted)
+    first = latest_materializations(platform.instance, TRAJECTORIES.name)
+    assert latest_materializations(platform.instance, TRAJECTORIES.name) == first
+    cell = platform.grid.collected[0].partition
+    materialize(platform, TRAJECTORIES.name, cell, "new")
+    again = latest_materializations(platform.instance, TRAJECTORIES.name)
+    assert read == [len(platform.grid.collected), 1]
+    assert again[cell].tags["dagster/data_version"] == "new"
+
+
+def test_a_wiped_asset_has_no_verdicts(platform: Platform) -> None:
+    told_here(platform)
+    platform.instance.wipe_assets([dg.AssetKey(TRAJECTORIES.name)])
+    assert told_here(platform) == told_by_dagster(platform)
+    assert latest_materializations(platform.instance, TRAJECTORIES.name) == {}
+
+
+def test_every_cell_was_proven_by_its_latest_verdict(platform: Platform) -> None:
+    cells = build_grid(platform.grid.catalog).cells
+    known = proofs(platform.instance, TRAJECTORIES.name, "chunks_intact", cells)
+    assert known.keys() == {key.partition for key in platform.grid.collected}
+    assert all(proof.checked_at is not None for proof in known.values())
+
+
+def test_a_steady_look_at_the_grid_opens_no_file(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarry.unchanged_files, "_RACY_NS", -(10**9))
+    grid = platform.grid
+    paths = [grid.directory.trajectory(key) for key in grid.collected]
+    opened: list[str] = []
+    for name in ("open", "read_bytes"):
+        real = getattr(Path, name)
+
+        def counted(path: Path, *arguments: Any, real: Any = real, **named: Any) -> Any:
+            opened.append(path.name)
+            return real(path, *arguments, **named)
+
+        monkeypatch.setattr(Path, name, counted)
+
+    def look() -> None:
+        files_in_place(grid.directory.root, grid.collected)
+        for path in paths:
+            light_look(path)
+
+    look()
+    n_first = len(opened)
+    look()
+    assert n_first > 0
+    assert len(opened) == n_first
+    manifest_path(paths[0]).write_text("{}")
+    assert not light_look(paths[0]).is_clean
+    assert files_in_place(grid.directory.root, grid.collected[:1])[0].manifest is None
