@@ -1,4 +1,4 @@
-"""Drives the platform from a terminal: demo, ui, check, backfill, collect, relabel, heal, others.
+"""Drives the platform from a terminal: demo, ui, check, plan, backfill, collect, heal, others.
 
 `quarry demo` and its sisters run this file, the one script that loads `definitions`. Each command
 lives in `commands`; what it does with Dagster lives in `sensors.launcher`.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import typer
 
+from commands.backfilling import backfill
 from commands.checking import check
-from commands.collecting import backfill, demo
+from commands.collecting import demo
 from commands.collecting_grid import collect
 from commands.demo_heal import demo_heal
 from commands.evaluation import evaluate
 from commands.healing import heal, inventory
 from commands.necessity import necessity
 from commands.output import console
+from commands.planning import plan
 from commands.relabelling import relabel
 from commands.serving import ui
 
@@ -23,6 +25,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 COMMANDS = (
     demo,
     check,
+    plan,
     backfill,
     collect,
     necessity,

@@ -87,6 +87,8 @@ def _explain(steps: Sequence[CollectionStep]) -> None:
     for step in steps:
         if step.is_left:
             console.print(f"  {step.partition:<32} {step.sentence()}", markup=False, soft_wrap=True)
+    if any(step.is_blocked for step in steps):
+        console.print("`quarry backfill --missing` draws samples and trains toy models by itself")
 
 
 def _follow(platform: Platform, cells: Sequence[str], made: Sequence[str]) -> bool:

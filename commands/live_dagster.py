@@ -9,21 +9,19 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import requests
 
+from commands.graphql import REPOSITORY, GraphQL
 from commands.platform import ROOT
-from quarry.errors import QuarryError
 
-_REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "quarry"}
 _START_S = 120.0
 _END_S = 20.0
 
-_LOCATIONS = """query { workspaceOrError { ... on Workspace { locationEntries {
-    locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
 _START_SENSOR = """mutation ($selector: SensorSelector!) { startSensor(sensorSelector: $selector) {
     __typename ... on Sensor { id sensorState { id selectorId } }
     ... on PythonError { message } ... on SensorNotFoundError { message } } }"""
@@ -38,11 +36,16 @@ class LiveDagster:
 
     Args:
         log: takes their output.
+        root: the checkout whose code is served.
+        environment: what they find in their environment; None for that of this process.
     """
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
+    def __init__(
+        self, log: Path, *, root: Path = ROOT, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._log, self._root, self._environment = log, root, environment
         self.port = _free_port()
+        self.graphql = GraphQL(self.url, f"see its output in {log}")
 
     @property
     def url(self) -> str:
@@ -55,7 +58,8 @@ class LiveDagster:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [dagster, "dev", "-w", "workspace.yaml", "-p", str(self.port)],
-                cwd=ROOT,
+                cwd=self._root,
+                env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -78,48 +82,35 @@ class LiveDagster:
 
     def start_sensor(self, name: str) -> str:
         """Switch a sensor on; returns the id by which it is switched off."""
-        selector = {**_REPOSITORY, "sensorName": name}
-        answer = self._ask(_START_SENSOR, {"selector": selector})["startSensor"]
+        selector = {**REPOSITORY, "sensorName": name}
+        answer = self.graphql.ask(_START_SENSOR, {"selector": selector})["startSensor"]
         if answer["__typename"] != "Sensor":
-            raise self._refused(f"starting the sensor {name}", answer)
+            raise self.graphql.refused(f"starting the sensor {name}", answer)
         return answer["sensorState"]["id"]
 
     def stop_sensor(self, sensor_id: str) -> None:
         """Switch a sensor off."""
-        self._ask(_STOP_SENSOR, {"id": sensor_id})
+        self.graphql.ask(_STOP_SENSOR, {"id": sensor_id})
 
     def launch(self, job: str) -> str:
         """Launch a job without a partition; returns the run's id."""
-        params = {"selector": {**_REPOSITORY, "jobName": job}, "runConfigData": {}}
-        answer = self._ask(_LAUNCH, {"params": params})["launchRun"]
+        params = {"selector": {**REPOSITORY, "jobName": job}, "runConfigData": {}}
+        answer = self.graphql.ask(_LAUNCH, {"params": params})["launchRun"]
         if answer["__typename"] != "LaunchRunSuccess":
-            raise self._refused(f"launching {job}", answer)
+            raise self.graphql.refused(f"launching {job}", answer)
         return answer["run"]["id"]
-
-    def _ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """The data of an answer."""
-        answer = requests.post(
-            f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60
-        )
-        answer.raise_for_status()
-        document = answer.json()
-        if document.get("errors"):
-            raise self._refused("a query", document["errors"])
-        return document["data"]
 
     def _await(self) -> None:
         """Wait until the code location is loaded."""
         end_s = time.monotonic() + _START_S
         while time.monotonic() < end_s and self._process.poll() is None:
             with contextlib.suppress(requests.RequestException):
-                for entry in self._ask(_LOCATIONS, {})["workspaceOrError"]["locationEntries"]:
-                    loaded = entry["locationOrLoadError"]
-                    if loaded and loaded["__typename"] == "RepositoryLocation":
-                        return
-                    if loaded:
-                        raise self._refused("loading the definitions", loaded["message"])
+                for error in self.graphql.locations().values():
+                    if error:
+                        raise self.graphql.refused("loading the definitions", error)
+                    return
             time.sleep(0.5)
-        raise self._refused("starting", "no answer in time")
+        raise self.graphql.refused("starting", "no answer in time")
 
     def _end(self) -> None:
         """Ask the whole session to end, and end what is left."""
@@ -132,16 +123,6 @@ class LiveDagster:
                 self._process.wait(_END_S if number == signal.SIGTERM else None)
             except subprocess.TimeoutExpired:
                 continue
-
-    def _refused(self, what: str, got: object) -> QuarryError:
-        """The error for an answer that is not the one hoped for."""
-        return QuarryError(
-            f"Dagster did not do it: {what}",
-            where=self.url,
-            expected="success",
-            got=str(got),
-            fix=f"see its output in {self._log}",
-        )
 
 
 def _free_port() -> int:

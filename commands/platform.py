@@ -43,7 +43,7 @@ class Platform:
 
     def __init__(self) -> None:
         """Load the definitions; takes about two seconds."""
-        prepare_instance()
+        self.home = prepare_instance()
         sys.path.insert(0, str(ROOT))
         import dagster as dg
 
@@ -58,6 +58,7 @@ class Platform:
         self.catalog = load_catalog(self.deployment.catalog)
         self.grid = build_grid(self.catalog)
         self.instance = dg.DagsterInstance.get()
+        self.graph = definitions.defs.resolve_asset_graph()
         for orphan in reconcile(self.instance, self.deployment.data_dir):
             console.print(f"ended a dead run of {orphan.job_name}: {orphan.reason}", markup=False)
         self.launcher = Launcher(definitions.defs, self.grid, self.instance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +12,47 @@ import typer
 
 from commands.output import console
 from commands.platform import ROOT, prepare_instance
+from quarry.errors import UsageError
 
 
 def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> None:
     """Open the Dagster UI and its daemon on the current deployment; Ctrl-C ends both."""
-    prepare_instance()
+    _require_free(port)
+    home = prepare_instance()
+    _announce(port, home)
     console.print(f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
     dagster = Path(sys.executable).with_name("dagster")
     os.chdir(ROOT)
     os.execv(dagster, [str(dagster), "dev", "-w", "workspace.yaml", "-p", str(port)])
+
+
+def _announce(port: int, home: Path) -> None:
+    """Leave word for `quarry backfill`, which launches through the Dagster that runs."""
+    from commands.running_ui import RunningUi
+
+    sys.path.insert(0, str(ROOT))
+    import definitions
+
+    deployment = definitions.current_deployment()
+    found = RunningUi.of_this_process(
+        port, data_dir=deployment.data_dir, catalog=deployment.catalog
+    )
+    found.write(home)
+
+
+def _require_free(port: int) -> None:
+    """Refuse a port that somebody listens on, which Dagster would notice and stay on without a UI.
+
+    Raises:
+        UsageError: it is taken.
+    """
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) != 0:
+            return
+    raise UsageError(
+        "The Dagster UI can't be opened",
+        where=f"port {port} on 127.0.0.1",
+        expected="a port that nobody listens on",
+        got="one in use, perhaps by a UI that is still open",
+        fix=f"end the other, or take another: make ui PORT={port + 1}",
+    )

@@ -5,7 +5,6 @@ the caller; how a long list is shown lives in `commands`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import dagster as dg
 
@@ -33,33 +32,20 @@ from sensors.jobs import (
     INVENTORY,
     LABELS,
     MARK,
+    RELABEL,
     ROLL_UP_JOB,
     VERIFY,
     VERIFY_COPIES,
     VERIFY_ONLY,
 )
+from sensors.outcome import Outcome, first_reason
+
+__all__ = ["Launcher", "Outcome"]
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Console logging of in-process runs: the run's own log keeps everything."""
 SPOKEN = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 """For a run that takes minutes: its progress is told."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one run ended.
-
-    Args:
-        partition: what it worked on; empty for unpartitioned runs.
-        is_success: whether every step succeeded.
-        reason: first error, one paragraph; empty on success.
-        run_id: to find the run in the UI.
-    """
-
-    partition: str
-    is_success: bool
-    reason: str
-    run_id: str
 
 
 class Launcher:
@@ -77,21 +63,17 @@ class Launcher:
         self._grid = grid
         self._instance = instance
 
-    def samples(self, *, only_missing: bool = False) -> Iterator[Outcome]:
-        """Materialise the drawn samples of every benchmark, or of those that have none yet."""
-        done = self._materialised(BENCHMARK_SAMPLES.name) if only_missing else set[str]()
+    def samples(self) -> Iterator[Outcome]:
+        """Materialise the drawn samples of every benchmark."""
         for partition in self._grid.benchmarks.get_partition_keys():
-            if partition not in done:
-                yield self._materialise([BENCHMARK_SAMPLES.name], partition)
+            yield self._materialise([BENCHMARK_SAMPLES.name], partition)
 
-    def checkpoints(self, *, only_missing: bool = False) -> Iterator[Outcome]:
+    def checkpoints(self) -> Iterator[Outcome]:
         """Materialise the checkpoints that can be; none where all models are external."""
         if MODEL_CHECKPOINTS.name not in self._materialisable():
             return
-        done = self._materialised(MODEL_CHECKPOINTS.name) if only_missing else set[str]()
         for partition in self._grid.models.get_partition_keys():
-            if partition not in done:
-                yield self._materialise([MODEL_CHECKPOINTS.name], partition)
+            yield self._materialise([MODEL_CHECKPOINTS.name], partition)
 
     def cells(self, partitions: Sequence[str]) -> Iterator[Outcome]:
         """Collect, verify and label cells."""
@@ -105,6 +87,11 @@ class Launcher:
         wanted = {"cells": list(cells), "models": list(models), "again": again}
         config = {"ops": {collecting.OP: {"config": wanted}}}
         return self._run(collecting.JOB, "", config={**config, **SPOKEN})
+
+    def labels(self, partitions: Sequence[str]) -> Iterator[Outcome]:
+        """Label cells again, a run each."""
+        for partition in partitions:
+            yield self._run(RELABEL, partition, partition_key=partition)
 
     def copy(self, partitions: Sequence[str]) -> Iterator[Outcome]:
         """Copy the published files of cells to the object store."""
@@ -258,32 +245,5 @@ class Launcher:
 
     @staticmethod
     def _outcome(result: dg.ExecuteInProcessResult, partition: str) -> Outcome:
-        failed = [
-            event.asset_check_evaluation_data
-            for event in result.all_events
-            if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
-            and not event.asset_check_evaluation_data.passed
-        ]
-        reasons = [check.description or "" for check in failed if check.blocking]
-        reasons += [
-            _first_message(event.step_failure_data.error)
-            for event in result.all_events
-            if event.is_step_failure
-        ]
-        # a resource that can't be made fails the run before any step
-        reasons += [
-            _first_message(event.job_failure_data.error or event.message)
-            for event in result.all_events
-            if event.is_job_failure
-        ]
-        reasons += [check.description or "" for check in failed if not check.blocking]
-        return Outcome(partition, result.success, reasons[0] if reasons else "", result.run_id)
-
-
-def _first_message(error: object) -> str:
-    """The innermost message of a step's error, without its traceback."""
-    cause = getattr(error, "cause", None)
-    if cause is not None and getattr(error, "cls_name", "") != "Failure":
-        return _first_message(cause)
-    message = str(getattr(error, "message", error)).strip()
-    return message.removeprefix("dagster._core.definitions.events.Failure: ")
+        reason = first_reason(result.all_events)
+        return Outcome(partition, result.success, reason, result.run_id)

@@ -9,6 +9,8 @@ from quarry.catalog import Catalog
 from quarry.costs.estimate import CostEstimates, Estimate
 from quarry.costs.log import CostLog
 from quarry.costs.missing import missing_samples
+from quarry.costs.sizes import FileSizes
+from quarry.costs.span import Span
 from quarry.data_directory import DataDirectory
 from quarry.findings import Finding
 from quarry.keys import TrajectoryKey
@@ -26,6 +28,7 @@ class GridCosts:
         self._catalog, self._data_dir = catalog, data_dir
         history = CostLog(DataDirectory(data_dir).costs).read()
         self._estimates = CostEstimates(catalog, history)
+        self._sizes = FileSizes(history.records)
         self.remark = history.remark
 
     def of(self, key: TrajectoryKey, findings: Sequence[Finding] = ()) -> Estimate:
@@ -38,5 +41,22 @@ class GridCosts:
         Raises:
             UnknownNameError: the catalog has no such cell.
         """
+        return self.priced(key, findings)[0]
+
+    def priced(
+        self, key: TrajectoryKey, findings: Sequence[Finding] = ()
+    ) -> tuple[Estimate, Span | None]:
+        """The estimate for the samples that a cell lacks, and the bytes that they will take.
+
+        Args:
+            key: the cell.
+            findings: what a verification found in its file.
+
+        Returns:
+            The estimate, and the bytes; None where nothing is known of them.
+
+        Raises:
+            UnknownNameError: the catalog has no such cell.
+        """
         missing = missing_samples(key, self._catalog, self._data_dir, findings)
-        return self._estimates.of(key, missing)
+        return self._estimates.of(key, missing), self._sizes.of(key, missing)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 CLEAN, FINDINGS, WRONG_USE = 0, 1, 2
@@ -16,8 +16,13 @@ class Place(Protocol):
     data_dir: Path
 
 
-def start(command: str, grid: Place, *arguments: str) -> subprocess.Popen[str]:
-    """A command of `manage.py` on the grid, whose instance is in `home` beside its data."""
+def start(
+    command: str, grid: Place, *arguments: str, output: IO[str] | None = None
+) -> subprocess.Popen[str]:
+    """A command of `manage.py` on the grid, whose instance is in `home` beside its data.
+
+    What it writes goes to a file, or to pipes that the caller reads.
+    """
     folder = grid.data_dir.parent
     return subprocess.Popen(
         [sys.executable, "manage.py", command, *arguments],
@@ -31,8 +36,8 @@ def start(command: str, grid: Place, *arguments: str) -> subprocess.Popen[str]:
             "QUARRY_DEVICE": "cpu",
             "QUARRY_STORE": "off",
         },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=output or subprocess.PIPE,
+        stderr=output or subprocess.PIPE,
         text=True,
     )
 
