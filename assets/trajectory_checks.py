@@ -126,12 +126,17 @@ def _summary(state: GridState, collected: int) -> str:
     """How the grid stands, and what to do, in a sentence."""
     if state.failed:
         return (
-            f"{len(state.failed)} partitions are damaged or missing: backfill failed and missing "
+            f"{_partitions(len(state.failed))} damaged or missing: backfill failed and missing "
             "partitions"
         )
     if state.unverified:
-        return f"{len(state.unverified)} partitions were never verified: run their checks"
+        return f"{_partitions(len(state.unverified))} not verified: run the checks"
     return f"All {collected} collected partitions pass every integrity check"
+
+
+def _partitions(count: int) -> str:
+    """A number of partitions as the subject of a sentence."""
+    return "1 partition is" if count == 1 else f"{count} partitions are"
 
 
 def _table(state: GridState) -> dg.TableMetadataValue:
