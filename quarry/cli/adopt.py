@@ -15,9 +15,10 @@ import typer
 from quarry.cli.locations import (
     CATALOG_VARIABLE,
     DATA_DIR_VARIABLE,
-    MIRROR_VARIABLE,
+    DEFAULT_DATA_DIR,
+    MIRROR_VARIABLES,
     catalog_path,
-    find_checkout,
+    own_data_directory,
 )
 from quarry.cli.output import (
     CLEAN,
@@ -53,7 +54,7 @@ def adopt_files(
         typer.Option(
             envvar=DATA_DIR_VARIABLE,
             help="The platform's data directory; made if absent.",
-            show_default=".quarry/<catalog>/data",
+            show_default=DEFAULT_DATA_DIR,
         ),
     ] = None,
     catalog: Annotated[
@@ -76,7 +77,7 @@ def adopt_files(
     mirror: Annotated[
         Path | None,
         typer.Option(
-            envvar=MIRROR_VARIABLE,
+            envvar=MIRROR_VARIABLES,
             help="Benchmark files, to find the rows' samples in.",
             show_default="the catalog's, unless it is the hub",
         ),
@@ -97,7 +98,7 @@ def adopt_files(
     from quarry.catalog import load_catalog
 
     loaded = load_catalog(catalog_path(catalog))
-    folder = data_dir or (find_checkout() or Path()) / ".quarry" / loaded.name / "data"
+    folder = data_dir or own_data_directory()
     how: How = "auto" if link is None else "link" if link else "copy"
     adopter = Adopter(
         loaded,

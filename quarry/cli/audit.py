@@ -11,6 +11,7 @@ from quarry.cli.choices import Level
 from quarry.cli.locations import (
     CATALOG_VARIABLE,
     DATA_DIR_VARIABLE,
+    DEFAULT_DATA_DIR,
     catalog_path,
     data_directory,
 )
@@ -33,7 +34,7 @@ def audit_grid(
         typer.Option(
             envvar=DATA_DIR_VARIABLE,
             help="Directory with trajectories/ and labels/.",
-            show_default=".quarry/<catalog>/data",
+            show_default=DEFAULT_DATA_DIR,
         ),
     ] = None,
     level: Annotated[
@@ -66,7 +67,7 @@ def _survey(catalog: Path | None, data_dir: Path | None, level: Level) -> Audit:
     from quarry.catalog import load_catalog
 
     loaded = load_catalog(catalog_path(catalog))
-    folder = data_directory(data_dir, loaded.name)
+    folder = data_directory(data_dir)
     with progress_bar() as advance:
         return survey(loaded, folder, level=level.value, progress=advance)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from quarry.cli.choices import Format, Sandbox, Tool
-from quarry.cli.locations import MIRROR_VARIABLE
+from quarry.cli.locations import MIRROR_VARIABLES
 from quarry.cli.output import (
     CLEAN,
     FINDINGS,
@@ -51,7 +51,9 @@ def grade_file(
     benchmark: Annotated[Format, typer.Option(help="Which benchmark the rows belong to.")],
     mirror: Annotated[
         Path,
-        typer.Option(envvar=MIRROR_VARIABLE, help="Directory with the benchmark's original files."),
+        typer.Option(
+            envvar=MIRROR_VARIABLES, help="Directory with the benchmark's original files."
+        ),
     ],
     split: Annotated[
         str | None,

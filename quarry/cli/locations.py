@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from quarry.errors import UsageError
 
 CATALOG_VARIABLE = "QUARRY_CATALOG"
 DATA_DIR_VARIABLE = "QUARRY_DATA_DIR"
-MIRROR_VARIABLE = "QUARRY_MIRROR"
+DEPLOYMENT_VARIABLE = "QUARRY_DEPLOYMENT"
+MIRROR_VARIABLES = ["QUARRY_BENCHMARK_MIRROR", "QUARRY_MIRROR"]
+DEFAULT_DATA_DIR = ".quarry/<deployment>/data"
 DEFAULT_CATALOG = Path("catalog", "demo.yaml")
 
 
@@ -49,19 +52,25 @@ def catalog_path(given: Path | None) -> Path:
     return checkout / DEFAULT_CATALOG
 
 
-def data_directory(given: Path | None, catalog_name: str) -> Path:
-    """The data directory: as given, else `.quarry/<catalog>/data` in the checkout or here.
+def own_data_directory() -> Path:
+    """Where the platform keeps the data of the deployment that the environment names."""
+    deployment = os.environ.get(DEPLOYMENT_VARIABLE, "demo")
+    return (find_checkout() or Path()) / ".quarry" / deployment / "data"
+
+
+def data_directory(given: Path | None) -> Path:
+    """The data directory: as given, else the platform's own.
 
     Raises:
         UsageError: it does not exist.
     """
-    folder = given or (find_checkout() or Path()) / ".quarry" / catalog_name / "data"
+    folder = given or own_data_directory()
     if not folder.is_dir():
         raise UsageError(
             "The data directory does not exist",
             where=str(folder),
             expected="the directory that holds trajectories/ and labels/",
             got="a file" if folder.exists() else "no such directory",
-            fix="collect first (`quarry demo`), or name it with --data-dir",
+            fix="collect first (`quarry demo`), set QUARRY_DEPLOYMENT, or name it with --data-dir",
         )
     return folder

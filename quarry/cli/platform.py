@@ -15,7 +15,9 @@ from quarry.cli.locations import require_checkout
 COMMANDS = {
     "demo": "Train the demo models and materialise the whole grid, then print the audit.\n\n"
     "Example: `quarry demo`",
-    "backfill": "Materialise partitions that are missing, failed or corrupt.\n\n"
+    "plan": "Say which cells are missing, failed, corrupt or stale, and what making them costs."
+    "\n\nExample: `quarry plan --missing --failed --json`",
+    "backfill": "Make what `quarry plan` names, through the Dagster UI if it runs.\n\n"
     "Example: `quarry backfill --missing --corrupt --max 4 --dry-run`",
     "collect": "Collect what is missing, failed or damaged in one run, each model loaded once.\n\n"
     "Example: `quarry collect --model demo_base --dry-run`",

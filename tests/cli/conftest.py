@@ -23,7 +23,8 @@ def cli() -> Cli:
     """Runs `quarry` in a process of its own; stdout and stderr are kept apart."""
 
     def call(*arguments: object, cwd: Path | None = None, stdin: str = "", **variables: str):
-        unset = {"QUARRY_CATALOG", "QUARRY_DATA_DIR", "QUARRY_MIRROR"}
+        unset = {"QUARRY_CATALOG", "QUARRY_DATA_DIR", "QUARRY_DEPLOYMENT"}
+        unset |= {"QUARRY_BENCHMARK_MIRROR", "QUARRY_MIRROR"}
         kept = {name: text for name, text in os.environ.items() if name not in unset}
         return subprocess.run(
             [*QUARRY, *map(str, arguments)],

@@ -71,6 +71,12 @@ def test_a_data_directory_that_does_not_exist_ends_with_2(cli, grid):
     assert "name it with --data-dir" in done.stderr
 
 
+def test_the_data_directory_is_that_of_the_deployment(cli, grid):
+    done = cli("audit", "--catalog", grid / "catalog.yaml", QUARRY_DEPLOYMENT="elsewhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert ".quarry/elsewhere/data" in done.stderr
+
+
 def test_a_page_that_can_not_be_written_ends_with_2_before_anything_is_printed(
     cli, pristine_grid, tmp_path
 ):
