@@ -51,7 +51,8 @@ def collect(
     done = [] if dry_run else [cell for cell in due if cell not in undone]
     if not dry_run:
         failed = _follow(platform, [one.partition for one in steps], done) or failed
-    console.print(f"{len(done)} cells collected in {time.monotonic() - started:.0f} s")
+    cells_word = "cell" if len(done) == 1 else "cells"
+    console.print(f"{len(done)} {cells_word} collected in {time.monotonic() - started:.0f} s")
     if as_json:
         document = {"plan": [step.as_dict() for step in steps], "collected": done}
         document["left"] = [step.as_dict() for step in left if step.partition in undone]

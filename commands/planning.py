@@ -106,7 +106,7 @@ def _print_left_out(found: BackfillPlan, to: Console) -> None:
 
 def _table(found: BackfillPlan) -> Table:
     """One line a cell."""
-    table = Table("cell", "do", "why", "GPU hours", "bytes", "told from")
+    table = Table("cell", "action", "why", "GPU hours", "bytes", "told from")
     for row in found.rows[:_MOST_ROWS]:
         table.add_row(*map(_plain, _columns(row, found.price)))
     if (n_more := len(found.rows) - _MOST_ROWS) > 0:
