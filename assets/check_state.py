@@ -5,7 +5,7 @@ the grid is rolled up here.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -33,6 +33,8 @@ class GridState:
 
     failed: dict[str, list[str]]
     unverified: dict[str, list[str]]
+    awaited: frozenset[str] = field(default=frozenset(), compare=False)
+    """Ids of the runs that checks wait for."""
 
     @property
     def is_intact(self) -> bool:
@@ -68,13 +70,22 @@ def grid_state(
     )
     if len(_states) > _MOST_STATES:
         _states.clear()
-    if place not in _states or _states[place][0] != hash(moment):
-        _states[place] = hash(moment), _read_state(instance, keys, partitions)
-    return _states[place][1]
+    kept = _states.get(place)
+    # a run's end is an event first and a status a moment later, without another event
+    if kept is None or kept.moment != hash(moment) or _ended(instance, kept.state.awaited):
+        kept = _states[place] = _Kept(hash(moment), _read_state(instance, keys, partitions))
+    return kept.state
 
 
-_states: dict[tuple[str, str, tuple[str, ...]], tuple[int, GridState]] = {}
-"""What was last told of checks, and when: nothing changes without an event, but by a wipe."""
+@dataclass(frozen=True)
+class _Kept:
+    """What was last told of checks, and when: else nothing changes without an event or a wipe."""
+
+    moment: int
+    state: GridState
+
+
+_states: dict[tuple[str, str, tuple[str, ...]], _Kept] = {}
 
 
 def _read_state(
@@ -94,15 +105,20 @@ def _read_state(
             failed.setdefault(partition, []).append(key.name)
         for partition in sorted(materialized - settled):
             unverified.setdefault(partition, []).append(key.name)
-    return GridState(failed, unverified)
+    awaited = frozenset[str]().union(*(found.awaited for found in by_status.values()))
+    return GridState(failed, unverified, awaited)
 
 
 @dataclass(frozen=True)
 class _Verdicts:
-    """The partitions of one check: those that failed, and those that failed, passed or run now."""
+    """The partitions of one check: those that failed, and those that failed, passed or run now.
+
+    With the ids of the runs that run now.
+    """
 
     failed: set[str] = field(default_factory=set[str])
     settled: set[str] = field(default_factory=set[str])
+    awaited: set[str] = field(default_factory=set[str])
 
 
 def _by_status(
@@ -126,6 +142,7 @@ def _by_status(
         if one.latest_execution_status == _PLANNED:
             if one.latest_planned_run_id not in ended:
                 found[one.check_key].settled.add(partition)
+                found[one.check_key].awaited.add(one.latest_planned_run_id)
         elif one.is_current:
             found[one.check_key].settled.add(partition)
             if one.latest_execution_status == AssetCheckExecutionRecordStatus.FAILED:
@@ -133,7 +150,7 @@ def _by_status(
     return found
 
 
-def _ended(instance: dg.DagsterInstance, run_ids: set[str]) -> set[str]:
+def _ended(instance: dg.DagsterInstance, run_ids: Collection[str]) -> set[str]:
     """Those of some runs that have ended."""
     if not run_ids:
         return set()

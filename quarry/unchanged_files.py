@@ -45,12 +45,19 @@ class UnchangedFiles(Generic[T]):
     def __init__(self) -> None:
         self._kept: dict[str, _Kept[T]] = {}
 
-    def answer(self, paths: Sequence[Path], read: Callable[[], T]) -> T:
+    def answer(
+        self,
+        paths: Sequence[Path],
+        read: Callable[[], T],
+        *,
+        keeps: Callable[[T], bool] = lambda answer: True,
+    ) -> T:
         """What `read` says of files, from memory while none of them has changed.
 
         Args:
             paths: every file that the answer depends on, those that need not exist, too.
             read: reads them. What it raises is not kept.
+            keeps: whether an answer may be kept; not if it tells of a disk that was away.
         """
         name, began_ns = str(paths[0]), time.time_ns()
         stamps = tuple(map(_stamp, paths))
@@ -58,7 +65,8 @@ class UnchangedFiles(Generic[T]):
         if kept is not None and kept.stamps == stamps and time.monotonic() < kept.until_s:
             return kept.answer
         answer = read()
-        if any(stamp and stamp[4] > began_ns - _RACY_NS for stamp in stamps):
+        is_racy = any(stamp and stamp[4] > began_ns - _RACY_NS for stamp in stamps)
+        if is_racy or not keeps(answer):
             self._kept.pop(name, None)
         else:
             until_s = time.monotonic() + random.uniform(*_KEPT_S)

@@ -82,3 +82,10 @@ def test_nothing_is_kept_for_ever(settled: Path, monkeypatch: pytest.MonkeyPatch
     for _ in range(2):
         kept.answer((settled,), counted.read)
     assert counted.n_reads == 2
+
+
+def test_an_answer_that_is_not_to_be_kept_is_asked_for_again(settled: Path) -> None:
+    kept, counted = UnchangedFiles[str](), Counted(settled)
+    for _ in range(2):
+        kept.answer((settled,), counted.read, keeps=lambda answer: answer != "one")
+    assert counted.n_reads == 2

@@ -53,7 +53,9 @@ def drawn_samples(data_dir: Path, key: TrajectoryKey) -> int | None:
     The catalog alone can't tell: HumanEval has 164 problems however many are asked for.
     """
     path = data_dir / samples_path(key.task, key.n_shot)
-    return _drawn.answer((path,), lambda: _graded(path))
+    return _drawn.answer(
+        (path,), lambda: _graded(path), keeps=lambda n: n is not None or not path.exists()
+    )
 
 
 def _graded(path: Path) -> int | None:

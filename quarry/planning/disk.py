@@ -25,11 +25,13 @@ class OnDisk:
         has_file: whether there is a trajectory file.
         has_labels: whether there are labels.
         findings: what condemns the file; empty for nothing.
+        obstacle: why it could not be looked at; empty if it could.
     """
 
     has_file: bool
     has_labels: bool
     findings: tuple[Finding, ...] = ()
+    obstacle: str = ""
 
     @property
     def damage(self) -> str:
@@ -53,6 +55,13 @@ class DiskLook:
 
     def at(self, key: TrajectoryKey) -> OnDisk:
         """What lies there of a cell."""
+        try:
+            return self._look(key)
+        except OSError as error:
+            return OnDisk(has_file=True, has_labels=False, obstacle=str(error))
+
+    def _look(self, key: TrajectoryKey) -> OnDisk:
+        """`at`, where the disk answers."""
         path = self._directory.trajectory(key)
         if not path.is_file():
             return OnDisk(has_file=False, has_labels=False)
@@ -63,7 +72,9 @@ class DiskLook:
             report = verify(path, level="full" if self._is_deep else "light", expected=expected)
             findings = report.errors or self._wrong(key)
         except QuarryError as error:
-            findings = (_unreadable(error, str(path)),)
+            return OnDisk(has_file=True, has_labels=False, obstacle=str(error))
+        if obstacle := next((one.got for one in findings if _is_unread(one)), ""):
+            return OnDisk(has_file=True, has_labels=False, obstacle=obstacle)
         return OnDisk(
             has_file=True,
             has_labels=self._directory.labels(key).is_file(),
@@ -83,14 +94,6 @@ class DiskLook:
         return drawn_samples(self._directory.root, TrajectoryKey(model, task, n_shot))
 
 
-def _unreadable(error: QuarryError, where: str) -> Finding:
-    """A file that can't be examined at all."""
-    return Finding(
-        check="file_complete",
-        kind="not_examined",
-        what=error.what,
-        where=error.where or where,
-        expected=error.expected or "",
-        got=error.got or "",
-        cure=error.fix or "",
-    )
+def _is_unread(found: Finding) -> bool:
+    """Whether the disk refused the file's first bytes, which says nothing of the file."""
+    return (found.check, found.kind) == ("file_complete", "unreadable")

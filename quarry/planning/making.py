@@ -18,7 +18,8 @@ _LAST_RUN: dict[Action, str] = {
     "label": "the last run of its labels failed",
     "copy": "the last run of its second copy failed",
 }
-_INTACT = "its file is intact ({}): only `--stale` by name collects it anew"
+_STALE = "its file is intact ({}): only `--stale` by name collects it anew"
+_RECORDED = "its last run failed and its file is intact: `quarry collect` records it"
 _UNRECORDED = "its file is there and is not known to Dagster: `quarry collect` records it"
 
 
@@ -44,10 +45,9 @@ def make_plan(
     for key in keys:
         there = look.at(key)
         reasons = [one for one in _reasons(key, there, known) if selection.wants(one.kind)]
-        spared = _spared(reasons, selection)
+        spared, why = _spared(key, there, known, reasons, selection)
         reasons = [one for one in reasons if one not in spared]
         if spared and not reasons:
-            why = _INTACT.format("; ".join(one.text for one in spared))
             left_out.append(LeftOut(key.partition, why, tuple(spared)))
         elif why := _hindrance(key, there, known, reasons, selection):
             left_out.append(LeftOut(key.partition, why, tuple(reasons)))
@@ -72,7 +72,7 @@ def _reasons(key: TrajectoryKey, there: OnDisk, known: KnownGrid) -> Iterable[Re
     cell = key.partition
     if not there.has_file:
         yield Reason("missing", "collect", "no file")
-    elif not there.has_labels and not there.findings:
+    elif not there.has_labels and not there.findings and not there.obstacle:
         yield Reason("missing", "label", "no labels")
     for action in ACTIONS:
         if cell in known.failed.get(action, ()):
@@ -86,14 +86,26 @@ def _reasons(key: TrajectoryKey, there: OnDisk, known: KnownGrid) -> Iterable[Re
             yield Reason("stale", action, moved)
 
 
-def _spared(reasons: Sequence[Reason], selection: PlanSelection) -> list[Reason]:
-    """What is no reason unless it is named: raw data that is merely stale, and what hangs on it.
+def _spared(
+    key: TrajectoryKey,
+    there: OnDisk,
+    known: KnownGrid,
+    reasons: Sequence[Reason],
+    selection: PlanSelection,
+) -> tuple[list[Reason], str]:
+    """What is no reason to collect an intact file anew, and why not.
 
-    Collecting an intact file anew spends GPU hours and replaces it.
+    That spends GPU hours and replaces the file. So a run that failed over it is none, and that it
+    is stale is one only by name, with all that hangs on it.
     """
+    is_bad = there.findings or there.obstacle or key.partition in known.condemned
+    if is_bad or not there.has_file:
+        return [], ""
+    failed = [one for one in reasons if (one.kind, one.action) == ("failed", "collect")]
     stale = [one for one in reasons if one.kind == "stale"]
-    is_raw = any(one.action == "collect" for one in stale)
-    return stale if is_raw and not selection.kinds else []
+    if selection.kinds or all(one.action != "collect" for one in stale):
+        return failed, _RECORDED
+    return [*failed, *stale], _STALE.format("; ".join(one.text for one in stale))
 
 
 def _hindrance(
@@ -106,10 +118,12 @@ def _hindrance(
     """Why a cell is not done now although something is wrong with it; empty for no reason."""
     cell = key.partition
     is_unrecorded = there.has_file and cell not in known.recorded and cell not in known.busy
+    if reasons and cell in known.busy:
+        return known.busy[cell]
+    if there.obstacle:
+        return f"it can't be looked at: {there.obstacle}"
     if not reasons:
         return _UNRECORDED if is_unrecorded and selection.wants("missing") else ""
-    if cell in known.busy:
-        return known.busy[cell]
     if _action(reasons) == "collect":
         return ""
     if not there.has_file:

@@ -18,9 +18,14 @@ _manifests: UnchangedFiles[Manifest] = UnchangedFiles()
 
 
 def light_look(path: Path) -> Report:
-    """The light verification of a file."""
+    """The light verification of a file; one that could not be read is looked at each time."""
     paths = (path, manifest_path(path), pending_path(path))
-    return _reports.answer(paths, lambda: verify(path, level="light"))
+    return _reports.answer(paths, lambda: verify(path, level="light"), keeps=_was_read)
+
+
+def _was_read(report: Report) -> bool:
+    """Whether the disk gave the file to be read: errors of disks and networks pass."""
+    return all(found.kind != "unreadable" for found in report.findings)
 
 
 def manifest_beside(path: Path) -> Manifest:

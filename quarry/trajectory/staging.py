@@ -104,7 +104,7 @@ def _newest_first(folder: Path, cell: str) -> list[Path]:
     heads = (f"{cell}.{TRAJECTORIES_VIEW}.by-", f"{cell}.{SALVAGED_VIEW}-")
     try:
         paths = list(folder.iterdir())  # a pattern for each cell of a large grid costs seconds
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
     found = [path for path in paths if path.name.startswith(heads) and path.suffix == ".h5"]
     return sorted(found, key=lambda path: (-_written_at(path), path.name))
