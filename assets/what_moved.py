@@ -71,7 +71,7 @@ class Movements:
         for name in UPSTREAM[asset]:
             used = tags.get(get_input_data_version_tag(dg.AssetKey(name)))
             now = self._of(name).get(alone.get(name, partition), {}).get(DATA_VERSION_TAG)
-            if used is not None and used not in _as_used(now):
+            if used is not None and used != now and used not in _as_used(now):
                 moved.append(f"{name} have changed since")
         return moved
 

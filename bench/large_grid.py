@@ -3,7 +3,8 @@
 `python -m bench.large_grid FOLDER [--models 100] [--benchmarks 100] [--json FILE] [--browser]`.
 The folder keeps the grid: files by the platform's own writer, and an instance that remembers a run,
 the assets and the verdicts of every cell. Making 10,000 cells takes a quarter of an hour on two
-cores, once. `--browser` starts the web server on it and draws its pages in a Chromium.
+cores, once. `--browser` starts the web server on it and draws its pages in a Chromium, with
+Dagster's own event log and with ours.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bench.large_grid_events import damage, make_instance
@@ -76,8 +78,19 @@ def _measured(folder: Path, arguments: argparse.Namespace) -> Iterator[Measured]
     yield from measures(Platform.of(grid, instance))
     if arguments.browser:
         os.environ.update(settings)
-        with LiveDagster(folder / "dagster.log") as live:
-            yield from pages(live.url)
+        ours = (ROOT / "dagster.yaml").read_text()
+        for whose, text in ("Dagster's event log", without_our_storage(ours)), ("ours", ours):
+            (home / "dagster.yaml").write_text(text)
+            with LiveDagster(folder / "dagster.log") as live:
+                for one in pages(live.url):
+                    yield replace(one, what=f"{one.what} ({whose})")
+
+
+def without_our_storage(settings: str) -> str:
+    """Settings of an instance as Dagster is without us."""
+    lines = settings.splitlines(keepends=True)
+    at = lines.index("instance_class:\n")
+    return "".join(lines[:at] + lines[at + 3 :])
 
 
 if __name__ == "__main__":

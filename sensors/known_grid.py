@@ -1,6 +1,6 @@
 """What Dagster knows of the grid's cells, as the plain data that plans are made from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
@@ -56,7 +56,8 @@ def known_grid(
         action: made for action, made in MADE_BY.items() if has_store or action != "copy"
     }
     names = [identity.name for identities in made_by.values() for identity in identities]
-    statuses = {name: _statuses(instance, name, grid) for name in names}
+    cells = grid.cells.get_partition_keys()
+    statuses = {name: _statuses(instance, name, cells, grid) for name in names}
     running = {cell for found in statuses.values() for cell in _having(found, "IN_PROGRESS")}
     failed: dict[Action, set[str]] = {
         action: {cell for one in made for cell in _having(statuses[one.name], "FAILED")}
@@ -77,12 +78,10 @@ def known_grid(
 
 
 def _statuses(
-    instance: dg.DagsterInstance, asset: str, grid: Grid
+    instance: dg.DagsterInstance, asset: str, cells: Sequence[str], grid: Grid
 ) -> dict[str, AssetPartitionStatus]:
     """How the partitions stand that Dagster knows."""
-    found = instance.get_status_by_partition(
-        dg.AssetKey(asset), grid.cells.get_partition_keys(), grid.cells
-    )
+    found = instance.get_status_by_partition(dg.AssetKey(asset), cells, grid.cells)
     return {cell: status for cell, status in (found or {}).items() if status is not None}
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.vllm_environment import needs_vllm, vllm_python
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ["quarry", "assets", "resources", "io_managers", "sensors", "commands"]
+PACKAGES = ["quarry", "quarry_dagster", "assets", "resources", "io_managers", "sensors", "commands"]
 
 IMPORT_ALL_WITHOUT_DAGSTER = """
 import importlib, pkgutil, sys
