@@ -37,12 +37,12 @@ def demo(as_json: JsonOption = False) -> None:
 
 def collect_missing(platform: Platform) -> bool:
     """Collect what is missing of the whole grid; whether all of it is there."""
-    from commands.backfilling import run_here
-    from commands.planning import plan_of
+    from commands.backfilling import planned
+    from commands.running_here import RunningHere
     from quarry.planning.selection import PlanSelection
 
-    plan = plan_of(platform, PlanSelection(("missing",)))
-    return not plan.rows or not run_here(platform, plan)
+    plan, meanwhile = planned(platform, PlanSelection(("missing",)))
+    return not plan.rows or not RunningHere(platform, plan, meanwhile).run()
 
 
 def _prepare(platform: Platform) -> bool:

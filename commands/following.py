@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from commands.daemon import is_daemon_silent
 from commands.output import console
-from commands.running_ui import is_daemon_silent
 from quarry.cli.output import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
     from dagster import DagsterInstance
 
-    from sensors.backfills import Standing
+    from sensors.backfill_watch import Standing
     from sensors.launcher import Outcome
 
 _LOOK_S = 2.0
+_SILENT_LOOKS = 30
+"""After so many silent looks in a row, a minute awake, the daemon has ended: after the sleep of a
+laptop, its heartbeats are as old as the first look that this process takes."""
 
 
 def follow(
@@ -34,20 +37,23 @@ def follow(
         cells: partition keys of their cells.
 
     Raises:
-        typer.Exit: the user stopped following, or the daemon has ended.
+        typer.Exit: the user stopped following, or the daemon has ended, with `INTERRUPTED`: cells
+            may be made all the same.
     """
-    from sensors.backfills import BackfillWatch
+    from sensors.backfill_watch import BackfillWatch
 
     watch, started = BackfillWatch(instance, list(backfills), cells), time.monotonic()
+    n_silent = 0
     try:
         console.print("[bold]Following[/bold] (Ctrl-C stops following, not the backfill)")
         while not (standing := watch.look()).is_over:
             _tell(standing, len(cells), time.monotonic() - started)
-            if is_daemon_silent(instance):
-                raise _left(backfills, "Dagster's daemon has ended; when `make ui` runs again,", 1)
+            n_silent = n_silent + 1 if is_daemon_silent(instance) else 0
+            if n_silent >= _SILENT_LOOKS:
+                raise _left(backfills, "Dagster's daemon has ended; when `make ui` runs again,")
             time.sleep(_LOOK_S)
     except KeyboardInterrupt:
-        raise _left(backfills, "Not followed any more;", INTERRUPTED) from None
+        raise _left(backfills, "Not followed any more;") from None
     _tell(standing, len(cells), time.monotonic() - started)
     console.print(f"{standing.n_done} of {len(cells)} cells are made, {standing.n_failed} failed")
     return watch.failures()
@@ -67,11 +73,11 @@ def _tell(standing: Standing, total: int, elapsed_s: float) -> None:
             console.print(reason, style="red", markup=False, soft_wrap=True)
 
 
-def _left(backfills: Mapping[str, str], why: str, code: int) -> typer.Exit:
+def _left(backfills: Mapping[str, str], why: str) -> typer.Exit:
     """The end of following what is not over."""
     addresses = ", ".join(backfills.values())
     console.print(f"{why} the backfill goes on: {addresses}", markup=False, soft_wrap=True)
-    return typer.Exit(code)
+    return typer.Exit(INTERRUPTED)
 
 
 def _duration(seconds: float) -> str:

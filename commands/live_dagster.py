@@ -14,10 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import requests
-
 from commands.graphql import REPOSITORY, GraphQL
 from commands.platform import ROOT
+from quarry.errors import NoAnswerError
 
 _START_S = 120.0
 _END_S = 20.0
@@ -104,7 +103,7 @@ class LiveDagster:
         """Wait until the code location is loaded."""
         end_s = time.monotonic() + _START_S
         while time.monotonic() < end_s and self._process.poll() is None:
-            with contextlib.suppress(requests.RequestException):
+            with contextlib.suppress(NoAnswerError):
                 for error in self.graphql.locations().values():
                     if error:
                         raise self.graphql.refused("loading the definitions", error)

@@ -26,7 +26,9 @@ from quarry.costs.span import amount_text
 from quarry.scrub_budget import size_text
 
 if TYPE_CHECKING:
-    from quarry.planning.plan import BackfillPlan, PlanRow
+    from collections.abc import Sequence
+
+    from quarry.planning.plan import BackfillPlan, LeftOut, PlanRow
     from quarry.planning.selection import PlanSelection
 
 _MOST_ROWS, _MOST_LEFT_OUT = 200, 20
@@ -98,9 +100,20 @@ def _print_left_out(found: BackfillPlan, to: Console) -> None:
     if not found.left_out:
         return
     to.print(f"{len(found.left_out)} cells are left out:")
-    for one in found.left_out[:_MOST_LEFT_OUT]:
+    _print_cells(found.left_out, to)
+
+
+def print_passed(left_out: Sequence[LeftOut], to: Console) -> None:
+    """What was planned and is not done all the same."""
+    if left_out:
+        to.print(f"{len(left_out)} cells are left out after all:")
+        _print_cells(left_out, to)
+
+
+def _print_cells(left_out: Sequence[LeftOut], to: Console) -> None:
+    for one in left_out[:_MOST_LEFT_OUT]:
         to.print(f"  {one.partition:<32} {one.why}", markup=False)
-    if (n_more := len(found.left_out) - _MOST_LEFT_OUT) > 0:
+    if (n_more := len(left_out) - _MOST_LEFT_OUT) > 0:
         to.print(f"  and {n_more} more; --json lists all")
 
 

@@ -26,6 +26,7 @@
     ├── GradingError          (RuntimeError)       the grader failed, not the completion
     │   ├── JudgeRefusedError     (RuntimeError)   a judge's provider refused: a person has to act
     │   └── SandboxUnavailableError (RuntimeError) this machine can't shut programs in
+    ├── NoAnswerError         (ConnectionError)    a web server does not answer, or not as itself
     └── UsageError            (ValueError)         a command was called wrongly
 
 A message is always in one order: what failed, where, expected, got, what to do.
@@ -203,6 +204,13 @@ class JudgeRefusedError(GradingError):
 
 class SandboxUnavailableError(GradingError):
     """This machine offers no way to shut a program in, and it was not asked to go without."""
+
+
+class NoAnswerError(QuarryError, ConnectionError):
+    """A web server does not answer, or what answers is no such server.
+
+    Whether it did what it was asked for is not known.
+    """
 
 
 class UsageError(QuarryError, ValueError):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.execution.backfill import BulkActionStatus
 
 from quarry.cli.output import INTERRUPTED
@@ -147,15 +148,19 @@ def test_a_cell_that_fails_is_reported_with_its_cause_and_is_due_as_failed(ui: S
 
 def test_to_stop_following_does_not_stop_the_backfill(ui: SmallPlatform):
     told: list[str] = []
-    with start("backfill", ui, "--failed") as child:
+    with start("backfill", ui, "--failed", "--json") as child:
         assert child.stderr is not None
+        assert child.stdout is not None
         for line in child.stderr:
             told.append(line)
             if "Following" in line:
                 child.send_signal(signal.SIGINT)
+        document = json.loads(child.stdout.read())
     assert child.returncode == INTERRUPTED
     assert "the backfill goes on: http://" in told[-1]
     [live] = ui.instance.get_backfills(status=BulkActionStatus.REQUESTED)
+    assert [one["id"] for one in document["backfills"]] == [live.backfill_id]
+    assert document["failed"] is None
     wait_for(lambda: not is_live(ui, live.backfill_id), "its end")
 
 
@@ -179,6 +184,30 @@ def test_a_strangers_dagster_is_refused(
     assert backfills(ui) == launched
 
 
+def test_a_catalog_that_was_edited_since_launches_nothing(ui: SmallPlatform):
+    catalog, launched = ui.data_dir.parent / "catalog.yaml", backfills(ui)
+    kept = catalog.read_text()
+    edited = yaml.safe_load(kept)
+    edited["models"] = dict(reversed(edited["models"].items()))
+    catalog.write_text(yaml.safe_dump(edited, sort_keys=False))
+    code, out, err = call("backfill", ui, "--failed", "--json")
+    catalog.write_text(kept)
+    assert code == WRONG_USE
+    assert "Reload definitions" in err
+    document = json.loads(out)
+    assert document["plan"]["due"] != []
+    assert (document["backfills"], document["failed"]) == ([], None)
+    assert backfills(ui) == launched
+
+
+def test_a_second_ui_on_the_instance_is_refused(ui: SmallPlatform):
+    said = (ui.data_dir.parent / "home" / "ui.json").read_text()
+    code, out, err = call("ui", ui, "--port", "1")
+    assert (code, out) == (WRONG_USE, "")
+    assert json.loads(said)["url"] in err
+    assert (ui.data_dir.parent / "home" / "ui.json").read_text() == said
+
+
 def test_nobody_at_the_given_address_is_an_error(grid: SmallPlatform):
     code, out, err = call("backfill", grid, "--missing", "--url", "http://127.0.0.1:9")
     assert (code, out) == (WRONG_USE, "")
@@ -196,4 +225,3 @@ def test_a_ui_that_was_killed_is_forgotten(tmp_path: Path, tiny_model: tuple[Pat
             code, _, err = call("backfill", platform, "--max", "1", "--model", "broken")
     assert code == FINDINGS
     assert "No Dagster UI runs on this instance" in err
-    assert not (home / "ui.json").exists()
