@@ -28,6 +28,9 @@ USD_AN_ITEM, USD_A_KILL = 0.002, 0.03
 
 TIGHT_USD = 0.012
 """How much more may be spent before the tight cap stops a run: a call sets aside about half."""
+MANY_LEFT = 10
+"""Items that cost more than that. A slow machine kills late; where fewer are left, a cap stops them
+that is too tight for one call."""
 
 KILLED_SHARE = 0.6
 """Of the calls that items take, about; the kills fall into it."""
@@ -119,10 +122,11 @@ class Campaign:
         ledger = self._ledger
         with self._grader(server, 0.0) as grader:
             spent_usd = grader._spending.total()[0] / 1e9
-        ledger.tight_cap_usd = spent_usd + TIGHT_USD
-        reasons, _ = self._graded(server, ledger.tight_cap_usd)
+        has_many_left = len(self._items) - len(self._known_from) >= MANY_LEFT
+        ledger.tight_cap_usd = spent_usd + TIGHT_USD / (1 if has_many_left else 4)
+        reasons, n_calls = self._graded(server, ledger.tight_cap_usd)
         ledger.tight_billed_usd = server.books.billed_usd
-        if not any(one.reason.startswith("spend limit") for one in reasons):
+        if n_calls and not any(one.reason.startswith("spend limit") for one in reasons):
             ledger.wrong.append("the tight cap stopped nothing")
         if ledger.tight_billed_usd > ledger.tight_cap_usd:
             ledger.wrong.append("more was billed than the tight cap allows")

@@ -35,7 +35,7 @@ def _money_spent_before_is_forgotten(patch: Patch) -> None:
 KILLS: dict[str, tuple[Callable[[Patch], None], str]] = {
     "decisions are not kept": (_decisions_are_not_kept, "a re-run made"),
     "decisions are not looked up": (_decisions_are_not_looked_up, "asked again after"),
-    "money is forgotten": (_money_spent_before_is_forgotten, "the tight cap stopped nothing"),
+    "money is forgotten": (_money_spent_before_is_forgotten, "the tight cap"),
 }
 
 
