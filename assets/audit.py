@@ -1,6 +1,5 @@
 """The audit as an asset: the table of the whole grid and what to do next."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import dagster as dg
@@ -12,9 +11,8 @@ from assets.trajectory_checks import NAMES
 from quarry.audit.files import AuditFiles, write_audit
 from quarry.audit.overview import page, plan_page, sentence
 from quarry.audit.report import Audit
-from quarry.audit.survey import Progress, survey
+from quarry.audit.survey import logged, survey
 from quarry.keys import TrajectoryKey
-from quarry.progress import ProgressLog
 from resources.catalog import CatalogResource
 from resources.failures import permanent_failures
 from resources.files import FilesResource
@@ -49,12 +47,13 @@ def build_collection_audit(grid: Grid) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         directory = files.open()
         is_brief = config.level == "auto" and FROM_AUTOMATION in context.run.tags
+        entries = catalog.load()
         audit = survey(
-            catalog.load(),
+            entries,
             directory.root,
             level="full" if config.level == "auto" else config.level,
             proven=_proven(context.instance, grid) if is_brief else (),
-            progress=_progress(context.log.info),
+            progress=logged(context.log.info, entries),
         )
         written = write_audit(audit, directory.audit)
         context.log.info("%s; published %s", sentence(audit), written.html)
@@ -69,18 +68,6 @@ def _proven(instance: dg.DagsterInstance, grid: Grid) -> set[TrajectoryKey]:
     materialised = instance.get_materialized_partitions(dg.AssetKey(TRAJECTORIES.name))
     sound = materialised - state.failed.keys() - state.unverified.keys()
     return {TrajectoryKey.from_partition(partition) for partition in sound}
-
-
-def _progress(log: Callable[[str], None]) -> Progress:
-    """Says how far a survey is, and how long it will take."""
-    started: list[ProgressLog] = []
-
-    def tell(done: int, total: int, name: str) -> None:
-        if not started:
-            started.append(ProgressLog(log, total, "cells"))
-        started[0].update(done)
-
-    return tell
 
 
 def _metadata(audit: Audit, written: AuditFiles) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """What has moved since partitions were made, of a whole grid in a few queries.
 
-Says the same as Dagster's own staleness (the UI's mark "Unsynced") for the assets of the grid: a
-test compares them. `staleness` asks Dagster itself, partition by partition, which takes minutes on
-ten thousand cells.
+Says the same as Dagster's own staleness (the UI's mark "Unsynced") for the assets of the grid, and
+what it was that moved: a test compares them. `staleness` is for any asset and says only which.
 """
 
 from collections.abc import Mapping

@@ -25,7 +25,7 @@ from commands.output import console, show, stop
 from commands.platform import Platform
 from quarry.errors import UsageError
 from quarry.keys import TrajectoryKey
-from quarry.scrub_budget import size_text
+from quarry.size_text import size_text
 
 if TYPE_CHECKING:
     from dagster._core.storage.dagster_run import RunRecord

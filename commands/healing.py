@@ -12,7 +12,7 @@ import typer
 from commands.output import console, show
 from commands.platform import Platform
 from quarry.errors import UsageError
-from quarry.scrub_budget import size_text
+from quarry.size_text import size_text
 
 if TYPE_CHECKING:
     from quarry.healing.plan import HealPlan

@@ -23,7 +23,7 @@ from commands.plan_options import (
 )
 from commands.platform import Platform, console
 from quarry.costs.span import amount_text
-from quarry.scrub_budget import size_text
+from quarry.size_text import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ import dagster as dg
 
 from quarry.data_directory import DataDirectory
 from quarry.errors import FileMissingError
-from quarry.scrub_budget import size_text
+from quarry.size_text import size_text
 from quarry.storage.fallback import bring_back
 from quarry.transfer_log import TransferLog
 from resources.failures import permanent_failures

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from quarry.errors import UsageError
+from quarry.size_text import DECIMAL_UNITS
 
 _PERCENT = "%"
-_DECIMAL = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BINARY = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-_UNITS = {_PERCENT: 0} | _DECIMAL | _BINARY
+_UNITS = {_PERCENT: 0} | DECIMAL_UNITS | _BINARY
 _BY_LOWER = {name.lower(): name for name in _UNITS}
 _TEXT = re.compile(r"(?P<amount>\d{1,15}(?:\.\d{1,9})?)\s*(?P<unit>[a-z]{1,3}|%)", re.IGNORECASE)
 
@@ -59,13 +59,6 @@ class Budget:
     def __str__(self) -> str:
         """As it is written."""
         return f"{self.amount:f}{self.unit}"
-
-
-def size_text(size_bytes: int) -> str:
-    """A size for people, in decimal units: `12.1 GB`."""
-    fitting = [name for name, factor in _DECIMAL.items() if size_bytes >= factor]
-    unit = fitting[-1] if fitting else "B"
-    return f"{size_bytes} B" if unit == "B" else f"{size_bytes / _DECIMAL[unit]:.1f} {unit}"
 
 
 def _wrong(text: str, expected: str) -> UsageError:

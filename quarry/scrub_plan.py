@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from quarry.scrub_budget import size_text
+from quarry.size_text import size_text
 
 
 @dataclass(frozen=True)

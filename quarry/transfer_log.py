@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from quarry.scrub_budget import size_text
+from quarry.size_text import size_text
 
 
 class TransferLog:

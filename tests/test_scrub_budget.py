@@ -7,7 +7,7 @@ import pytest
 from quarry.catalog import Catalog, ScrubSettings, load_catalog
 from quarry.errors import CatalogError, UsageError
 from quarry.scrub import Budget
-from quarry.scrub_budget import size_text
+from quarry.size_text import size_text
 from tests.audit.grid_on_disk import CATALOG_YAML
 
 CATALOGS = Path(__file__).resolve().parents[1] / "catalog"

@@ -21,6 +21,7 @@ from quarry.errors import FileMissingError, IntegrityError
 from quarry.findings import Finding
 from quarry.grading.grader import GRADER_VERSIONS
 from quarry.keys import TrajectoryKey
+from quarry.progress import ProgressLog
 from quarry.semantic.verdicts import recorded_verdict
 from quarry.trajectory.digest_table import read_table
 from quarry.trajectory.manifest import manifest_path, read_manifest
@@ -66,6 +67,17 @@ def survey(
         estimates={one.key: costs.of(one.key, one.findings) for one in cells if is_collected(one)},
         cost_remark=costs.remark,
     )
+
+
+def logged(log: Callable[[str], None], catalog: Catalog) -> Progress:
+    """Progress of a survey as lines in a log, with the remaining time.
+
+    Args:
+        log: takes one line.
+        catalog: whose grid is surveyed.
+    """
+    lines = ProgressLog(log, len(catalog.cells()), "cells")
+    return lambda done, total, name: lines.update(done)
 
 
 def examine(

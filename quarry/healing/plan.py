@@ -13,7 +13,7 @@ from typing import Any, Literal
 from quarry.audit.plan import Priority
 from quarry.healing.health import Action
 from quarry.keys import TrajectoryKey
-from quarry.scrub_budget import size_text
+from quarry.size_text import size_text
 
 Idle = Literal["healthy", "running", "unverified"]
 

@@ -17,7 +17,8 @@ from quarry.healing.health import Attempt, CellHealth
 from quarry.healing.ladder import Rung, rung_of
 from quarry.healing.past import Past, past_of
 from quarry.healing.plan import HealPlan, HealStep, Idle, Stopped, Waiting
-from quarry.scrub_budget import Budget, size_text
+from quarry.scrub_budget import Budget
+from quarry.size_text import size_text
 
 _RANK: dict[Priority, int] = {"HIGH": 0, "MEDIUM": 1, "LOW": 2}
 _IDLE: tuple[Idle, ...] = ("healthy", "running", "unverified")

@@ -1,11 +1,14 @@
 """The audit of a large grid: bounded, worst first, and nothing of a small grid is left out."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from quarry.audit.cell import AuditCell, CellStatus, decide
 from quarry.audit.overview import MOST_CELLS, MOST_ROWS, page, sentence
 from quarry.audit.report import Audit
+from quarry.audit.survey import logged
 from quarry.audit.tables import markdown
+from quarry.catalog import load_catalog
 from quarry.keys import TrajectoryKey
 from tests.audit.conftest import cell_of
 
@@ -57,3 +60,10 @@ def test_a_grid_is_large_once_its_tables_can_not_be_read() -> None:
 def test_every_state_but_ok_is_looked_at() -> None:
     assert "OK" not in page(grid_of(1, 400)).split("### Cells that need a look")[1].split("###")[0]
     assert CellStatus.OK is next(iter(CellStatus))
+
+
+def test_a_survey_says_how_far_it_is() -> None:
+    lines: list[str] = []
+    catalog = load_catalog(Path(__file__).resolve().parents[2] / "catalog/demo.yaml")
+    logged(lines.append, catalog)(24, 24, "gsm8k-0shot|demo_base")
+    assert [line.startswith("24 of 24 cells, ") for line in lines] == [True]
