@@ -42,8 +42,9 @@ class AssetPage:
 
     def close_dialog(self) -> None:
         """Close what is open before the page."""
-        self.page.get_by_role("button", name="Close").click()
-        expect(self.page.get_by_role("dialog")).to_have_count(0)
+        dialog = self.page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Close").click()
+        expect(dialog).to_have_count(0)
 
     def materialize(self) -> "MaterializeDialog":
         """Open the dialog in which partitions are chosen."""
@@ -61,17 +62,25 @@ class MaterializeDialog:
 
     def choose(self, cell: str) -> None:
         """Choose one cell from the two lists."""
-        for key in cell.split("|"):
-            self.box.get_by_text("Select a partition").first.click()
-            self.page.get_by_placeholder("Filter partitions").fill(key)
+        unchosen = self.box.get_by_text("Select a partition")
+        keys = cell.split("|")
+        for n_chosen, key in enumerate(keys):
+            expect(unchosen).to_have_count(len(keys) - n_chosen)
+            unchosen.first.click()
+            filter_box = self.page.get_by_placeholder("Filter partitions")
+            filter_box.fill(key)
             # the list lies above the page, which may show the same name
             self.page.get_by_text(key, exact=True).locator("visible=true").last.click()
             self.page.keyboard.press("Escape")
+            # it fades out; until then the next list would be a second one
+            expect(filter_box).to_have_count(0)
         expect(self.box.get_by_text("1 partition", exact=True)).to_be_visible()
 
     def choose_all(self) -> None:
         """Choose every partition of both dimensions."""
-        for button in self.box.get_by_role("button", name="All", exact=True).all():
+        buttons = self.box.get_by_role("button", name="All", exact=True)
+        expect(buttons).to_have_count(2)
+        for button in buttons.all():
             button.click()
 
     def only_failed_and_missing(self) -> None:

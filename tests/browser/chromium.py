@@ -19,6 +19,8 @@ EXECUTABLE = os.environ.get("QUARRY_CHROMIUM") or shutil.which("chromium") or ""
 IS_REQUIRED = os.environ.get("QUARRY_BROWSER") == "required"
 """Set by `make test-ui`: there an absent browser is a failure, elsewhere a reason to skip."""
 ABSENT = "no Chromium: apt-get install chromium, or name one in QUARRY_CHROMIUM"
+SLOWDOWN = float(os.environ.get("QUARRY_BROWSER_SLOWDOWN") or 1)
+"""By how much pages are slowed down, to find steps that do not wait for what they need."""
 FLAGS = (
     "--no-sandbox",  # root has none
     "--disable-gpu",
@@ -37,6 +39,13 @@ LOOPBACK = {"127.0.0.1", "localhost", ""}
 def launch(playwright: Playwright) -> Browser:
     """A browser without a window."""
     return playwright.chromium.launch(executable_path=EXECUTABLE, args=list(FLAGS))
+
+
+def slow_down(page: Page) -> None:
+    """Give a page a slower processor, as `QUARRY_BROWSER_SLOWDOWN` says."""
+    if SLOWDOWN > 1:
+        session = page.context.new_cdp_session(page)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from commands.live_dagster import LiveDagster
-from tests.browser.chromium import ABSENT, EXECUTABLE, IS_REQUIRED, WINDOW, Watch, launch
+from tests.browser.chromium import ABSENT, EXECUTABLE, IS_REQUIRED, WINDOW, Watch, launch, slow_down
 from tests.browser.ui import PATIENCE_MS, DagsterUI
 from tests.browser.workshop import ROOT, Workshop, build_workshop
 
@@ -89,6 +89,7 @@ def ui(
     context.set_default_timeout(PATIENCE_MS)
     page, watch = context.new_page(), Watch()
     watch.follow(page)
+    slow_down(page)
     yield DagsterUI(page, SCREENSHOTS)
     if request.node.stash.get(FAILED, False):
         page.screenshot(path=SCREENSHOTS / f"FAILED-{request.node.name}.png")

@@ -14,6 +14,7 @@ from tests.browser.workshop import Workshop
 
 pytestmark = pytest.mark.browser
 CELL = "gsm8k-0shot|toy_new"
+DRAWN_WIDTH = "async image => { await image.decode(); return image.naturalWidth; }"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_a_cell_is_collected_by_hand_and_shows_its_numbers_and_plots(
     for name in ("lengths", "activation_norms"):
         picture = asset.plot(name)
         expect(picture).to_be_visible()
-        assert picture.evaluate("image => image.naturalWidth") > 400
+        assert picture.evaluate(DRAWN_WIDTH) > 400
         ui.keep(f"plot-{name}")
         asset.close_dialog()
     ui.keep("cell-of-the-grid")

@@ -42,7 +42,7 @@ class DagsterUI:
     def search(self, name: str, kind: str = "Asset in quarry") -> None:
         """Find something by name and open it."""
         self.page.get_by_role("button", name="Search").click()
-        self.page.keyboard.type(name, delay=20)
+        self.page.get_by_placeholder("Search assets, jobs, schedules, sensors").fill(name)
         hits = self.page.get_by_role("link")
         hits.filter(has_text=re.compile(rf"^\W*{name}\s*{kind}")).first.click()
 
@@ -69,7 +69,7 @@ class DagsterUI:
     def reload_definitions(self) -> None:
         """Let the code server load the changed source."""
         self.page.get_by_role("button", name="Reload definitions").click()
-        expect(self.page.get_by_text("Definitions reloaded")).to_be_visible()
+        expect(self.page.get_by_text("Definitions reloaded")).to_be_visible(timeout=RUN_MS)
 
     def follow_launched(self) -> None:
         """Go to the run or the backfill that was launched just now, by the notice about it."""

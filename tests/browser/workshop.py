@@ -20,7 +20,7 @@ from tests.integration.small_platform import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ("quarry", "assets", "resources", "io_managers", "sensors", "commands")
+SOURCE = ("quarry", "assets", "resources", "io_managers", "sensors", "commands", "quarry_dagster")
 SOURCE_FILES = ("*.py", "workspace.yaml", "dagster.yaml", "pyproject.toml")
 
 
