@@ -13,7 +13,7 @@ from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
 from dagster._core.asset_graph_view.entity_subset import EntitySubset
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 
-from assets.latest import latest_materializations
+from assets.latest import latest_in_view
 from assets.staleness import stale_among
 
 ADOPTED = "adopted"
@@ -87,8 +87,9 @@ def _resolver(view: AssetGraphView) -> CachingStaleStatusResolver:
 @lru_cache(maxsize=4)
 def _adopted(view: AssetGraphView, key: dg.AssetKey) -> frozenset[str]:
     """Partitions whose file was adopted."""
-    made = latest_materializations(view.instance, key.to_user_string())
-    return frozenset(partition for partition, one in made.items() if one.origin == ADOPTED)
+    return frozenset(
+        partition for partition, one in latest_in_view(view, key).items() if one.origin == ADOPTED
+    )
 
 
 def _those(

@@ -3,7 +3,7 @@
 Dagster asks the event log some times for each partition and dependency: minutes for a large grid.
 Here nearly all are settled by three queries for the whole asset: what the present code made after
 the newest version of everything that it was made from is up to date. Only the others are asked of
-Dagster.
+Dagster, and each once: its answer holds until one of the events that it depends on is another.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,6 +15,7 @@ from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.definitions.data_version import (
     CODE_VERSION_TAG,
+    DATA_VERSION_TAG,
     NULL_EVENT_POINTER,
     CachingStaleStatusResolver,
     StaleStatus,
@@ -28,11 +29,28 @@ from dagster._core.definitions.partitions.utils.multi import MULTIPARTITION_KEY_
 from dagster._core.definitions.temporal_context import TemporalContext
 from dagster._time import get_current_datetime
 
-from assets.latest import latest_materializations
+from assets.latest import latest_in_view, log_id
 
 PartitionOf = Callable[[str], str]
+Grounds = tuple[object, ...]
+"""What decides whether a partition is stale: a version of the code, and events."""
+_MOST_ASSETS = 64
 _INPUT = get_input_event_pointer_tag(dg.AssetKey("x")).removesuffix("x")
 """How each tag begins that names the event of something that it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """Something that happened to a partition.
+
+    Args:
+        place: in the event log; 0 for nothing.
+        version: data version, which tells two events of one place apart: the place of a deleted
+            run's event is given anew.
+    """
+
+    place: int = 0
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,12 +60,12 @@ class _Dep:
     Args:
         tag: names the event that was read, in a materialisation's tags.
         partition_of: its partition for one of the asset.
-        newest: the newest event of each of its partitions.
+        newest: the newest event of each of its partitions, with its data version.
     """
 
     tag: str
     partition_of: PartitionOf
-    newest: Mapping[str, int]
+    newest: Mapping[str, _Event]
 
 
 def stale_partitions(
@@ -79,21 +97,47 @@ def stale_among(
     """
     suspects = _suspects(view, key) if len(partitions) > 1 else None
     with dg.partition_loading_context(dynamic_partitions_store=view.instance):
-        return [
-            one
-            for one in partitions
-            if (suspects is None or one in suspects)
-            and resolver.get_status(key, one) == StaleStatus.STALE
-        ]
+        if suspects is None:
+            return [one for one in partitions if _is_stale(resolver, key, one)]
+        known = _answers(view.instance, key, suspects)
+        for one in partitions:
+            if one in suspects and one not in known:
+                known[one] = (suspects[one], _is_stale(resolver, key, one))
+        return [one for one in partitions if one in suspects and known[one][1]]
+
+
+def _is_stale(resolver: CachingStaleStatusResolver, key: dg.AssetKey, partition: str) -> bool:
+    """What Dagster says."""
+    return resolver.get_status(key, partition) == StaleStatus.STALE
+
+
+_answered: dict[tuple[str, dg.AssetKey], dict[str, tuple[Grounds, bool]]] = {}
+"""What Dagster said, by event log and asset, then by partition, with the grounds."""
+
+
+def _answers(
+    instance: dg.DagsterInstance, key: dg.AssetKey, suspects: Mapping[str, Grounds]
+) -> dict[str, tuple[Grounds, bool]]:
+    """The answers whose grounds are still the same; further ones are added to it."""
+    if len(_answered) > _MOST_ASSETS:
+        _answered.clear()
+    place = (log_id(instance), key)
+    before = _answered.get(place, {})
+    _answered[place] = {
+        one: before[one]
+        for one, grounds in suspects.items()
+        if one in before and before[one][0] == grounds
+    }
+    return _answered[place]
 
 
 @lru_cache(maxsize=16)
-def _suspects(view: AssetGraphView, key: dg.AssetKey) -> frozenset[str] | None:
+def _suspects(view: AssetGraphView, key: dg.AssetKey) -> Mapping[str, Grounds] | None:
     """Partitions that were made and may be out of date; None where a glance can't tell.
 
     Asked for several times by the conditions of one tick, which share a view.
     """
-    instance, graph = view.instance, view.asset_graph
+    graph = view.asset_graph
     node = graph.get(key)
     deps: list[_Dep] = []
     for parent in node.parent_keys:
@@ -101,23 +145,28 @@ def _suspects(view: AssetGraphView, key: dg.AssetKey) -> frozenset[str] | None:
         if partition_of is None or graph.get(parent).is_virtual:
             return None
         tag = get_input_event_pointer_tag(parent)
-        deps.append(_Dep(tag, partition_of, _newest(instance, parent)))
-    made = latest_materializations(instance, key.to_user_string())
-    return frozenset(
-        one for one in made if not _is_fresh(one, made[one].tags, node.code_version, deps)
-    )
+        deps.append(_Dep(tag, partition_of, _newest(view, parent)))
+    own = _newest(view, key)
+    return {
+        one: (node.code_version, own[one], *(dep.newest.get(dep.partition_of(one)) for dep in deps))
+        for one, latest in latest_in_view(view, key).items()
+        if not _is_fresh(one, latest.tags, node.code_version, deps)
+    }
 
 
-def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]:
+@lru_cache(maxsize=32)
+def _newest(view: AssetGraphView, key: dg.AssetKey) -> Mapping[str, _Event]:
     """The newest event of every partition that may carry a data version."""
-    newest: dict[str, int] = {}
-    for kind in (
-        dg.DagsterEventType.ASSET_MATERIALIZATION,
-        dg.DagsterEventType.ASSET_OBSERVATION,
-    ):
-        found = instance.event_log_storage.get_latest_storage_id_by_partition(key, kind)
-        for partition, place in found.items():
-            newest[partition] = max(place, newest.get(partition, 0))
+    newest = {
+        partition: _Event(latest.storage_id, latest.tags.get(DATA_VERSION_TAG, ""))
+        for partition, latest in latest_in_view(view, key).items()
+    }
+    observed = view.instance.event_log_storage.get_latest_storage_id_by_partition(
+        key, dg.DagsterEventType.ASSET_OBSERVATION
+    )
+    for partition, place in observed.items():
+        if place > newest.get(partition, _Event()).place:
+            newest[partition] = _Event(place)
     return newest
 
 
@@ -131,7 +180,8 @@ def _is_fresh(
     if sum(name.startswith(_INPUT) for name in tags) != len(deps):
         return False
     return all(
-        dep.tag in tags and dep.newest.get(dep.partition_of(partition), 0) <= _place(tags[dep.tag])
+        dep.tag in tags
+        and dep.newest.get(dep.partition_of(partition), _Event()).place <= _place(tags[dep.tag])
         for dep in deps
     )
 

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.definitions.temporal_context import TemporalContext
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus
 from dagster._core.storage.event_log.base import EventLogStorage
@@ -29,6 +30,7 @@ from quarry.adoption.cell_files import files_in_place
 from quarry.trajectory.looks import light_look
 from quarry.trajectory.manifest import manifest_path
 
+MADE_OF_OTHERS = (TRAJECTORIES.name, CORRECTNESS_LABELS.name, LABEL_CHANGES.name)
 ROOT = Path(__file__).resolve().parents[2]
 STATUS = AssetCheckExecutionResolvedStatus
 
@@ -71,6 +73,24 @@ def told_here(platform: Platform) -> GridState:
     return grid_state(platform.instance, TRAJECTORIES.name, NAMES, cells)
 
 
+def stale_by_dagster(platform: Platform, asset: str) -> list[str]:
+    """Cells that are out of date by Dagster's own, slow way."""
+    graph = platform.defs.resolve_asset_graph()
+    moment = TemporalContext(effective_dt=get_current_datetime(), last_event_id=None)
+    view = AssetGraphView(temporal_context=moment, instance=platform.instance, asset_graph=graph)
+    resolver = CachingStaleStatusResolver(platform.instance, graph, view)
+    cells = (cell.partition for cell in platform.grid.catalog.cells())
+    key = dg.AssetKey(asset)
+    return [cell for cell in cells if resolver.get_status(key, cell) == StaleStatus.STALE]
+
+
+def stale_here(platform: Platform, asset: str) -> list[str]:
+    """The same as sensors and commands read it."""
+    graph = platform.defs.resolve_asset_graph()
+    cells = [cell.partition for cell in platform.grid.catalog.cells()]
+    return stale_partitions(graph, platform.instance, asset, cells)
+
+
 def materialize(platform: Platform, asset: str, partition: str, version: str) -> None:
     """Record that a partition was made again."""
     event = dg.AssetMaterialization(
@@ -100,21 +120,49 @@ def test_stale_partitions_are_those_of_dagster(
         materialize(platform, TRAJECTORIES.name, key.partition, version)
     elif changed == "samples":
         materialize(platform, BENCHMARK_SAMPLES.name, key.benchmark, version)
-    graph = platform.defs.resolve_asset_graph()
-    cells = [cell.partition for cell in platform.grid.catalog.cells()]
-    moment = TemporalContext(effective_dt=get_current_datetime(), last_event_id=None)
-    view = AssetGraphView(temporal_context=moment, instance=platform.instance, asset_graph=graph)
-    resolver = CachingStaleStatusResolver(platform.instance, graph, view)
     n_stale = 0
-    for asset in (TRAJECTORIES.name, CORRECTNESS_LABELS.name, LABEL_CHANGES.name):
-        expected = [
-            cell
-            for cell in cells
-            if resolver.get_status(dg.AssetKey(asset), cell) == StaleStatus.STALE
-        ]
-        assert stale_partitions(graph, platform.instance, asset, cells) == expected
+    for asset in MADE_OF_OTHERS:
+        expected = stale_by_dagster(platform, asset)
+        assert stale_here(platform, asset) == expected
         n_stale += len(expected)
     assert bool(n_stale) == (changed != "nothing")
+
+
+def test_what_dagster_said_of_a_partition_holds_until_an_event_concerns_it(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[AssetKeyPartitionKey] = []
+    cell = platform.grid.collected[0]
+    labels = CORRECTNESS_LABELS.name
+    newest = latest_materializations(platform.instance, TRAJECTORIES.name)[cell.partition]
+    same = newest.tags["dagster/data_version"]
+    steps = (
+        lambda: materialize(platform, TRAJECTORIES.name, cell.partition, same),
+        lambda: materialize(platform, TRAJECTORIES.name, cell.partition, "new"),
+        lambda: materialize(platform, TRAJECTORIES.name, cell.partition, same),
+        lambda: materialize(platform, BENCHMARK_SAMPLES.name, cell.benchmark, "new"),
+        lambda: materialize(platform, labels, cell.partition, "without what it was made from"),
+        lambda: platform.instance.wipe_assets([dg.AssetKey(labels)]),
+    )
+    real = CachingStaleStatusResolver._get_status
+
+    def counted(resolver: CachingStaleStatusResolver, key: AssetKeyPartitionKey) -> StaleStatus:
+        asked.append(key)
+        return real(resolver, key)
+
+    said: list[bool] = []
+    for step in steps:
+        step()
+        expected = stale_by_dagster(platform, labels)
+        with monkeypatch.context() as patched:
+            patched.setattr(CachingStaleStatusResolver, "_get_status", counted)
+            assert stale_here(platform, labels) == expected
+            n_asked = len(asked)
+            assert stale_here(platform, labels) == expected
+            assert len(asked) == n_asked
+        said.append(cell.partition in expected)
+    assert asked
+    assert {True, False} == set(said)
 
 
 def test_events_are_read_once_and_new_ones_alone(
