@@ -9,6 +9,7 @@ Dagster, and each once: its answer holds until one of the events that it depends
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import dagster as dg
 from dagster._core.asset_graph_view.asset_graph_view import AssetGraphView
@@ -31,10 +32,11 @@ from dagster._time import get_current_datetime
 
 from assets.latest import latest_in_view, log_id
 
-PartitionOf = Callable[[str], str]
 Grounds = tuple[object, ...]
 """What decides whether a partition is stale: a version of the code, and events."""
 _MOST_ASSETS = 64
+_WHOLE = -1
+_T = TypeVar("_T")
 _INPUT = get_input_event_pointer_tag(dg.AssetKey("x")).removesuffix("x")
 """How each tag begins that names the event of something that it was made from."""
 
@@ -53,19 +55,28 @@ class _Event:
     version: str = ""
 
 
+_NOTHING = _Event()
+
+
 @dataclass(frozen=True)
 class _Dep:
     """Something that an asset is made from.
 
     Args:
         tag: names the event that was read, in a materialisation's tags.
-        partition_of: its partition for one of the asset.
+        dimension: which part of the asset's partition is its own, `_WHOLE` for all of it.
         newest: the newest event of each of its partitions, with its data version.
     """
 
     tag: str
-    partition_of: PartitionOf
+    dimension: int
     newest: Mapping[str, _Event]
+
+    def of(self, partition: str) -> _Event:
+        """The newest event of the partition that belongs to one of the asset."""
+        if self.dimension != _WHOLE:
+            partition = partition.split(MULTIPARTITION_KEY_DELIMITER)[self.dimension]
+        return self.newest.get(partition, _NOTHING)
 
 
 def stale_partitions(
@@ -138,36 +149,63 @@ def _suspects(view: AssetGraphView, key: dg.AssetKey) -> Mapping[str, Grounds] |
     Asked for several times by the conditions of one tick, which share a view.
     """
     graph = view.asset_graph
-    node = graph.get(key)
     deps: list[_Dep] = []
-    for parent in node.parent_keys:
-        partition_of = _partition_of(graph, key, parent)
-        if partition_of is None or graph.get(parent).is_virtual:
+    for parent in graph.get(key).parent_keys:
+        dimension = _dimension(graph, key, parent)
+        if dimension is None or graph.get(parent).is_virtual:
             return None
         tag = get_input_event_pointer_tag(parent)
-        deps.append(_Dep(tag, partition_of, _newest(view, parent)))
-    own = _newest(view, key)
-    return {
-        one: (node.code_version, own[one], *(dep.newest.get(dep.partition_of(one)) for dep in deps))
-        for one, latest in latest_in_view(view, key).items()
-        if not _is_fresh(one, latest.tags, node.code_version, deps)
-    }
+        deps.append(_Dep(tag, dimension, _newest(view, parent)))
+    own, code_version = latest_in_view(view, key), graph.get(key).code_version
+    newest = _newest(view, key)
+    return _unless_same(
+        ("suspects", log_id(view.instance), key),
+        (code_version, own, newest, deps),
+        lambda: {
+            one: (code_version, newest[one], *(dep.of(one) for dep in deps))
+            for one, latest in own.items()
+            if not _is_fresh(one, latest.tags, code_version, deps)
+        },
+    )
 
 
 @lru_cache(maxsize=32)
 def _newest(view: AssetGraphView, key: dg.AssetKey) -> Mapping[str, _Event]:
     """The newest event of every partition that may carry a data version."""
-    newest = {
-        partition: _Event(latest.storage_id, latest.tags.get(DATA_VERSION_TAG, ""))
-        for partition, latest in latest_in_view(view, key).items()
-    }
+    made = latest_in_view(view, key)
     observed = view.instance.event_log_storage.get_latest_storage_id_by_partition(
         key, dg.DagsterEventType.ASSET_OBSERVATION
     )
-    for partition, place in observed.items():
-        if place > newest.get(partition, _Event()).place:
-            newest[partition] = _Event(place)
-    return newest
+    return _unless_same(
+        ("newest", log_id(view.instance), key),
+        (made, observed),
+        lambda: (
+            {
+                partition: _Event(latest.storage_id, latest.tags.get(DATA_VERSION_TAG, ""))
+                for partition, latest in made.items()
+            }
+            | {
+                partition: _Event(place)
+                for partition, place in observed.items()
+                if partition not in made or place > made[partition].storage_id
+            }
+        ),
+    )
+
+
+_worked_out: dict[tuple[str, str, dg.AssetKey], tuple[object, Any]] = {}
+
+
+def _unless_same(
+    what: tuple[str, str, dg.AssetKey], grounds: object, work_out: Callable[[], _T]
+) -> _T:
+    """What was worked out the last time, if it was from the same."""
+    if len(_worked_out) > _MOST_ASSETS:
+        _worked_out.clear()
+    known = _worked_out.get(what)
+    if known is None or known[0] != grounds:
+        known = _worked_out[what] = (grounds, work_out())
+    return known[1]
 
 
 def _is_fresh(
@@ -179,11 +217,7 @@ def _is_fresh(
         return False
     if sum(name.startswith(_INPUT) for name in tags) != len(deps):
         return False
-    return all(
-        dep.tag in tags
-        and dep.newest.get(dep.partition_of(partition), _Event()).place <= _place(tags[dep.tag])
-        for dep in deps
-    )
+    return all(dep.tag in tags and dep.of(partition).place <= _place(tags[dep.tag]) for dep in deps)
 
 
 def _place(pointer: str) -> int:
@@ -191,21 +225,18 @@ def _place(pointer: str) -> int:
     return 0 if pointer == NULL_EVENT_POINTER else int(pointer)
 
 
-def _partition_of(
-    graph: BaseAssetGraph, key: dg.AssetKey, parent: dg.AssetKey
-) -> PartitionOf | None:
-    """Which partition of a dependency belongs to one of an asset; None unless it is just one."""
+def _dimension(graph: BaseAssetGraph, key: dg.AssetKey, parent: dg.AssetKey) -> int | None:
+    """Which part of an asset's partition is that of a dependency; None if it is not just one."""
     own, other = graph.get(key).partitions_def, graph.get(parent).partitions_def
     mapping = graph.get_partition_mapping(key, parent)
     if own is None or other is None:
         return None
     if own == other and isinstance(mapping, IdentityPartitionMapping):
-        return lambda partition: partition
+        return _WHOLE
     if isinstance(own, dg.MultiPartitionsDefinition) and isinstance(
         mapping, MultiToSingleDimensionPartitionMapping
     ):
         names = [one.name for one in own.partitions_defs if one.partitions_def == other]
         if len(names) == 1:
-            at = [one.name for one in own.partitions_defs].index(names[0])
-            return lambda partition: partition.split(MULTIPARTITION_KEY_DELIMITER)[at]
+            return [one.name for one in own.partitions_defs].index(names[0])
     return None
