@@ -1,10 +1,11 @@
 """A grid of 10,000 cells: what ticks, conditions, plans, audits and pages take.
 
-`python -m bench.large_grid FOLDER [--models 100] [--benchmarks 100] [--json FILE] [--browser]`.
+`python -m bench.large_grid FOLDER [--models 100] [--benchmarks 100] [--json FILE] [--browser]
+[--daemon]`.
 The folder keeps the grid: files by the platform's own writer, and an instance that remembers a run,
 the assets and the verdicts of every cell. Making 10,000 cells takes a quarter of an hour on two
 cores, once. `--browser` starts the web server on it and draws its pages in a Chromium, with
-Dagster's own event log and with ours.
+Dagster's own event log and with ours. `--daemon` lets Dagster's daemon tick on it for six minutes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from bench.large_grid_daemon import rounds
 from bench.large_grid_events import damage, make_instance
 from bench.large_grid_files import make_files, open_grid, write_costs
 from bench.large_grid_measures import Measured, Platform, loading, measures
@@ -55,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=2, help="that make files")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--browser", action="store_true", help="draw the pages, too")
+    parser.add_argument("--daemon", action="store_true", help="let the daemon tick on it, too")
     return parser.parse_args()
 
 
@@ -76,8 +79,11 @@ def _measured(folder: Path, arguments: argparse.Namespace) -> Iterator[Measured]
     }
     yield loading(settings, ROOT)
     yield from measures(Platform.of(grid, instance))
+    os.environ.update(settings)
+    if arguments.daemon:
+        with LiveDagster(folder / "dagster.log") as live:
+            yield from rounds(live)
     if arguments.browser:
-        os.environ.update(settings)
         ours = (ROOT / "dagster.yaml").read_text()
         for whose, text in ("Dagster's event log", without_our_storage(ours)), ("ours", ours):
             (home / "dagster.yaml").write_text(text)
