@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 import time
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.platform import console
+from quarry.cli.output import emit, emit_markdown
 
 if TYPE_CHECKING:
     from commands.platform import Platform
@@ -22,12 +22,25 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print the audit as one
 
 
 def show(outcomes: Iterable[Outcome], title: str, total: int) -> list[Outcome]:
-    """Run and print one line a run, with its time; returns the failed ones."""
+    """Run and print one line a run, with its time; returns the failed ones.
+
+    Raises:
+        KeyboardInterrupt: somebody pressed Ctrl-C; said on the terminal.
+    """
+    if total:  # before the first run, which may take minutes
+        console.print(f"[bold]{title}[/bold]")
+    try:
+        return _show(outcomes, total)
+    except KeyboardInterrupt:
+        console.print("interrupted: what is done is kept, and the same command goes on from there")
+        raise
+
+
+def _show(outcomes: Iterable[Outcome], total: int) -> list[Outcome]:
+    """A line a run."""
     failed: list[Outcome] = []
     started = time.monotonic()
     for done, outcome in enumerate(outcomes, start=1):
-        if done == 1:
-            console.print(f"[bold]{title}[/bold]")
         elapsed_s, started = time.monotonic() - started, time.monotonic()
         mark = "[green]ok[/green]    " if outcome.is_success else "[red]failed[/red]"
         line = f"  {mark} {outcome.partition:<32} {elapsed_s:6.1f} s   ({done}/{total})"
@@ -49,5 +62,6 @@ def print_audit(platform: Platform, as_json: bool) -> None:
     """Materialise the audit and print it: tables for people, or one JSON document."""
     platform.launcher.audit()
     audit = platform.deployment.data_dir / "audit" / "audit.md"
-    sys.stdout.write(audit.with_suffix(".json" if as_json else ".md").read_text(encoding="utf-8"))
+    text = audit.with_suffix(".json" if as_json else ".md").read_text(encoding="utf-8")
+    (emit if as_json else emit_markdown)(text)
     console.print(f"as a page: {audit.with_suffix('.html')}", soft_wrap=True)

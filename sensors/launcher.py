@@ -7,6 +7,7 @@ the caller; how a long list is shown lives in `commands`.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import dagster as dg
+from dagster._core.utils import make_new_run_id
 
 from assets import collecting
 from assets.check_state import cells_to_mark, partition_tags
@@ -25,6 +26,7 @@ from assets.trajectory_checks import NAMES
 from quarry.healing.plan import HealStep
 from resources.run_workers import host_tags
 from sensors.healing import JOBS, config_of, tags_of
+from sensors.interruption import interruptible
 from sensors.jobs import (
     CHECK_SEMANTICS,
     COLLECT,
@@ -208,18 +210,18 @@ class Launcher:
         self, assets: list[str], partition: str, settings: Mapping[str, object] | None = None
     ) -> Outcome:
         config = {"ops": {name: {"config": dict(settings)} for name in assets}} if settings else {}
-        job = self._defs.resolve_implicit_global_asset_job_def()
-        return self._outcome(
-            job.execute_in_process(
+        job, run_id = self._defs.resolve_implicit_global_asset_job_def(), make_new_run_id()
+        with interruptible(self._instance, run_id):
+            result = job.execute_in_process(
                 run_config={**QUIET, **config},
                 instance=self._instance,
                 partition_key=partition or None,
                 tags=host_tags(),
                 asset_selection=[dg.AssetKey(name) for name in assets],
                 raise_on_error=False,
-            ),
-            partition,
-        )
+                run_id=run_id,
+            )
+        return self._outcome(result, partition)
 
     def _run(
         self,
@@ -230,18 +232,18 @@ class Launcher:
         tags: dict[str, str] | None = None,
         config: dict[str, object] | None = None,
     ) -> Outcome:
-        definition = self._defs.resolve_job_def(job)
+        definition, run_id = self._defs.resolve_job_def(job), make_new_run_id()
         config = {**QUIET, **(VERIFY_ONLY if job == MARK else {}), **(config or {})}
-        return self._outcome(
-            definition.execute_in_process(
+        with interruptible(self._instance, run_id):
+            result = definition.execute_in_process(
                 run_config=config,
                 instance=self._instance,
                 partition_key=partition_key,
                 tags={**host_tags(), **(tags or {})},
                 raise_on_error=False,
-            ),
-            partition,
-        )
+                run_id=run_id,
+            )
+        return self._outcome(result, partition)
 
     @staticmethod
     def _outcome(result: dg.ExecuteInProcessResult, partition: str) -> Outcome:
