@@ -56,6 +56,7 @@ from io_managers.hdf5 import Hdf5IOManager, Hdf5ViewIOManager
 from io_managers.parquet import LabelsIOManager, ParquetIOManager
 from io_managers.reasoning import NecessityIOManager, StratifiedIOManager
 from quarry.catalog import load_catalog
+from quarry.deployments import DEFAULT_CATALOGS, DEPLOYMENT_VARIABLE, require_deployment
 from quarry.errors import UsageError
 from quarry.storage.opening import is_b2
 from resources.benchmarks import BenchmarkSourceResource
@@ -255,10 +256,9 @@ def _store(name: str) -> str:
 
 def current_deployment() -> Deployment:
     """The deployment that the environment names."""
-    name = _setting("QUARRY_DEPLOYMENT", "demo")
-    catalogs = {"demo": "catalog/demo.yaml", "local": "catalog/olmo3.yaml"}
+    name = require_deployment(_setting(DEPLOYMENT_VARIABLE, "demo"))
     return Deployment(
-        catalog=ROOT / _setting("QUARRY_CATALOG", catalogs.get(name, "catalog/demo.yaml")),
+        catalog=ROOT / _setting("QUARRY_CATALOG", str(DEFAULT_CATALOGS[name])),
         data_dir=ROOT / _setting("QUARRY_DATA_DIR", f".quarry/{name}/data"),
         mirror=_setting("QUARRY_BENCHMARK_MIRROR", ""),
         device=_setting("QUARRY_DEVICE", "auto"),

@@ -45,7 +45,7 @@ def main() -> None:
     from quarry.errors import QuarryError
 
     try:
-        app()
+        app(prog_name="quarry")
     except QuarryError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         raise SystemExit(2) from None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from quarry.deployments import DEPLOYMENT_VARIABLE, require_deployment
+
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
@@ -28,7 +30,7 @@ def prepare_instance() -> Path:
     """Make the Dagster instance's directory, with settings, unless the user has one already."""
     # spinning idle threads made a step ten times slower on busy cores; torch reads it on import
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    deployment = os.environ.get("QUARRY_DEPLOYMENT", "demo")
+    deployment = require_deployment(os.environ.get(DEPLOYMENT_VARIABLE) or "demo")
     home = Path(
         os.environ.setdefault("DAGSTER_HOME", str(ROOT / ".quarry" / deployment / "dagster"))
     )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from quarry.deployments import DEFAULT_CATALOGS, DEPLOYMENT_VARIABLE
 from quarry.errors import UsageError
 
 CATALOG_VARIABLE = "QUARRY_CATALOG"
 DATA_DIR_VARIABLE = "QUARRY_DATA_DIR"
-DEPLOYMENT_VARIABLE = "QUARRY_DEPLOYMENT"
 MIRROR_VARIABLES = ["QUARRY_BENCHMARK_MIRROR", "QUARRY_MIRROR"]
 DEFAULT_DATA_DIR = ".quarry/<deployment>/data"
-DEFAULT_CATALOG = Path("catalog", "demo.yaml")
 
 
 def find_checkout() -> Path | None:
@@ -43,18 +42,15 @@ def require_checkout() -> Path:
 
 
 def catalog_path(given: Path | None) -> Path:
-    """The catalog file: as given, else the demo's, here or in the checkout."""
-    if given is not None:
-        return given
-    checkout = find_checkout()
-    if DEFAULT_CATALOG.is_file() or checkout is None:
-        return DEFAULT_CATALOG
-    return checkout / DEFAULT_CATALOG
+    """The catalog file: as given, else the deployment's; where it is not here, the checkout's."""
+    deployment = os.environ.get(DEPLOYMENT_VARIABLE) or "demo"
+    wanted = given or Path(DEFAULT_CATALOGS.get(deployment, DEFAULT_CATALOGS["demo"]))
+    return _here_or_in_checkout(wanted)
 
 
 def own_data_directory() -> Path:
     """Where the platform keeps the data of the deployment that the environment names."""
-    deployment = os.environ.get(DEPLOYMENT_VARIABLE, "demo")
+    deployment = os.environ.get(DEPLOYMENT_VARIABLE) or "demo"
     return (find_checkout() or Path()) / ".quarry" / deployment / "data"
 
 
@@ -64,7 +60,7 @@ def data_directory(given: Path | None) -> Path:
     Raises:
         UsageError: it does not exist.
     """
-    folder = given or own_data_directory()
+    folder = _here_or_in_checkout(given) if given else own_data_directory()
     if not folder.is_dir():
         raise UsageError(
             "The data directory does not exist",
@@ -74,3 +70,10 @@ def data_directory(given: Path | None) -> Path:
             fix="collect first (`quarry demo`), set QUARRY_DEPLOYMENT, or name it with --data-dir",
         )
     return folder
+
+
+def _here_or_in_checkout(path: Path) -> Path:
+    """A relative path from here; from the checkout, as the platform reads it, if only that is."""
+    checkout = find_checkout()
+    in_checkout = (checkout or Path()) / path
+    return in_checkout if in_checkout.exists() and not path.exists() else path

@@ -4,6 +4,8 @@ import csv
 import json
 import shutil
 
+import pytest
+
 from quarry.keys import TrajectoryKey
 
 KEY = TrajectoryKey("tiny_a", "gsm8k", 0)
@@ -75,6 +77,17 @@ def test_the_data_directory_is_that_of_the_deployment(cli, grid):
     done = cli("audit", "--catalog", grid / "catalog.yaml", QUARRY_DEPLOYMENT="elsewhere")
     assert (done.returncode, done.stdout) == (2, "")
     assert ".quarry/elsewhere/data" in done.stderr
+
+
+@pytest.mark.parametrize("deployment", ["demo", "local"])
+def test_from_anywhere_the_catalog_is_the_one_that_the_platform_takes(
+    cli, pristine_grid, tmp_path, deployment
+):
+    chosen = {"QUARRY_CATALOG": "catalog/olmo3.yaml"} if deployment == "demo" else {}
+    data = ("--data-dir", pristine_grid / "data", "--level", "light", "--json")
+    done = cli("audit", *data, cwd=tmp_path, QUARRY_DEPLOYMENT=deployment, **chosen)
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["catalog"].startswith("olmo3")
 
 
 def test_a_page_that_can_not_be_written_ends_with_2_before_anything_is_printed(

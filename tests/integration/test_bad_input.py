@@ -46,6 +46,19 @@ def test_a_missing_catalog_is_named(tmp_path: Path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_misspelt_deployment_or_option_is_named_and_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    done = run_command(tmp_path, tmp_path / "none.yaml", "plan", "--modle", "m")
+    assert done.returncode == 2
+    assert "Usage: quarry plan" in done.stderr
+    monkeypatch.setenv("QUARRY_DEPLOYMENT", "locale")
+    done = run_command(tmp_path, ROOT / "catalog/demo.yaml", "plan")
+    assert done.returncode == 2
+    assert "demo or local" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_wrong_key_of_a_catalog_is_named(tmp_path: Path):
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text(
