@@ -65,7 +65,7 @@ comes while a request is under way is kept.
 """
 
 FOLLOW_CURRENT = (FOLLOW & ~Condition.any_deps_match(IsStale())).with_label(
-    "missing or stale, from intact data that is up to date"
+    "missing or stale, from current data"
 )
 """Evaluation sets: as `FOLLOW`, but a rubric that has changed is waited for by what it decides."""
 

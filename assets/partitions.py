@@ -5,6 +5,7 @@ Dimension names never change: they are part of every partition key.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import dagster as dg
 
@@ -76,10 +77,11 @@ def require_cells(cells: Sequence[str], known: Collection[str], *, where: str) -
     """
     unknown = [cell for cell in cells if cell not in known]
     if unknown:
+        alike = get_close_matches(unknown[0], list(known), n=3) or sorted(known)[:1]
         raise UnknownNameError(
             "A cell is not in the grid",
             where=where,
-            expected="<task>-<n>shot|<model>, such as gsm8k-8shot|demo_base",
+            expected="<task>-<n>shot|<model>, such as " + " or ".join(alike),
             got=", ".join(unknown),
-            fix="use a key that `quarry audit` lists",
+            fix="correct the name; `quarry audit` shows the models, tasks and shots that there are",
         )

@@ -30,10 +30,10 @@ def check(
     is_wrong = semantic and bool(cells) and not hidden_states_agree(platform.launcher, rows)
     print_audit(platform, as_json)
     if marked:
-        cells_were = "cell was" if len(marked) == 1 else "cells were"
+        cells_were, them = ("cell was", "it") if len(marked) == 1 else ("cells were", "them")
         console.print(
             f"{len(marked)} {cells_were} marked failed: `quarry heal --plan` says whether a copy "
-            "mends them; `quarry backfill --failed` collects them again",
+            f"mends {them}; `quarry backfill --failed` collects {them} again",
             soft_wrap=True,
         )
     raise typer.Exit(1 if failed or is_wrong else 0)

@@ -49,6 +49,7 @@ def _prepare(platform: Platform) -> bool:
     """Draw samples and train what can be trained; whether all went well."""
     launcher, catalog = platform.launcher, platform.catalog
     benchmarks = len(catalog.benchmarks) * len(catalog.shots)
+    n_models = len(catalog.models) if any(one.recipe for one in catalog.models.values()) else 0
     return not show(launcher.samples(), "Drawing samples", benchmarks) and not show(
-        launcher.checkpoints(), "Training models", len(catalog.models)
+        launcher.checkpoints(), "Training models", n_models
     )

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -86,7 +87,8 @@ def _require_demo(platform: Platform) -> None:
     """Make sure that nothing but toys can be damaged.
 
     Raises:
-        UsageError: the deployment has models that were not trained here, or no store.
+        UsageError: the deployment has models that were not trained here, no store, or too few
+            cells for all damages.
     """
     real = [name for name, model in platform.catalog.models.items() if model.recipe is None]
     if real or not platform.store.is_configured:
@@ -96,6 +98,17 @@ def _require_demo(platform: Platform) -> None:
             expected="a catalog of toy models, and a store of second copies",
             got=f"models from elsewhere: {', '.join(real)}" if real else "QUARRY_STORE=off",
             fix="unset QUARRY_DEPLOYMENT, QUARRY_CATALOG, QUARRY_DATA_DIR and QUARRY_STORE",
+        )
+    cells = platform.catalog.cells()
+    if any(
+        len(one) < damage.n_cells for one, damage in zip(patients_of(cells), DAMAGES, strict=True)
+    ):
+        raise UsageError(
+            "demo-heal damages cells in more ways than this grid has cells for",
+            where=f"catalog {platform.catalog.name!r}",
+            expected="the grid of catalog/demo.yaml, or as large a one",
+            got=f"{len(cells)} cells",
+            fix="unset QUARRY_CATALOG, and run `make demo` first",
         )
 
 
@@ -112,16 +125,24 @@ def _prepared(platform: Platform) -> bool:
     return False
 
 
-def _damage(platform: Platform) -> dict[str, str]:
-    """Damage cells in all ways; which cell in which way."""
+def patients_of(cells: Iterable[TrajectoryKey]) -> list[list[TrajectoryKey]]:
+    """The cells for each of `DAMAGES`, benchmark after benchmark; fewer where there are no more."""
     by_task: dict[str, list[TrajectoryKey]] = defaultdict(list)
-    for key in platform.catalog.cells():
+    for key in cells:
         by_task[key.benchmark].append(key)
     groups = list(by_task.values())
-    patients: dict[str, str] = {}
+    chosen: list[list[TrajectoryKey]] = []
     for number, damage in enumerate(DAMAGES):
-        keys = [group for group in groups[number % len(groups)] if group.partition not in patients]
-        taken = keys[: damage.n_cells]
+        taken = {key for keys in chosen for key in keys}
+        left = [key for key in groups[number % len(groups)] if key not in taken]
+        chosen.append(left[: damage.n_cells])
+    return chosen
+
+
+def _damage(platform: Platform) -> dict[str, str]:
+    """Damage cells in all ways; which cell in which way."""
+    patients: dict[str, str] = {}
+    for damage, taken in zip(DAMAGES, patients_of(platform.catalog.cells()), strict=True):
         damage.do(taken, platform.directory.root, platform.store.open())
         patients |= {key.partition: damage.name for key in taken}
         console.print(f"  {damage.name:<28} {', '.join(map(str, taken))}", soft_wrap=True)

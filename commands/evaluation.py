@@ -10,6 +10,7 @@ import typer
 
 from commands.output import console, show
 from commands.platform import Platform
+from quarry.cli.output import emit_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,7 @@ def print_rates(
     if as_json:
         sys.stdout.write(json.dumps(rate_facts(sets), indent=1) + "\n")
     elif sets:
-        sys.stdout.write(markdown_table(HEADER, rate_rows(sets)))
+        emit_markdown(markdown_table(HEADER, rate_rows(sets)))
 
 
 def _chosen(platform: Platform, runs: Sequence[str]) -> list[str]:

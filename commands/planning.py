@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from commands.plan_options import (
     AsJson,
@@ -119,7 +119,9 @@ def _print_cells(left_out: Sequence[LeftOut], to: Console) -> None:
 
 def _table(found: BackfillPlan) -> Table:
     """One line a cell."""
-    table = Table("cell", "action", "why", "GPU hours", "bytes", "told from")
+    # a name that is cut or broken can't be copied into the next command
+    others = ("action", "why", "GPU hours", "bytes", "told from")
+    table = Table(Column("cell", no_wrap=True), *(Column(name, overflow="fold") for name in others))
     for row in found.rows[:_MOST_ROWS]:
         table.add_row(*map(_plain, _columns(row, found.price)))
     if (n_more := len(found.rows) - _MOST_ROWS) > 0:

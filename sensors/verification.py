@@ -65,8 +65,12 @@ def _mark_damaged_cells(grid: Grid) -> dg.SensorDefinition:
         "backfill of missing and failed partitions takes them: its runs fail, with the finding and "
         "its cure in the log, and that is their purpose. Reads files; collects nothing.",
     )
-    def mark_damaged_cells(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
+    def mark_damaged_cells(
+        context: dg.SensorEvaluationContext,
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         cells = cells_to_mark(context.instance, TRAJECTORIES.name, NAMES, grid.cells)
+        if not cells:
+            yield dg.SkipReason("no failed check of a cell that is not marked already")
         for partition, evidence in cells:
             yield dg.RunRequest(
                 run_key=f"{partition}-{evidence}",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -16,6 +16,9 @@ from quarry.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from quarry.trajectory.reader import TrajectoryReader
+
+_MOST_CHARACTERS = 44
+"""Of a value, so that names and values have room side by side in 80 columns."""
 
 
 def inspect_file(
@@ -28,6 +31,8 @@ def inspect_file(
     """Show a file's header, shapes and lengths, and one sample with its verdict.
 
     A damaged file is not opened; `quarry verify` says what is wrong with it.
+
+    Long values are cut; `--json` has all of them.
 
     Example: `quarry inspect FILE --sample gsm8k/test/17`
     """
@@ -138,7 +143,7 @@ def _show(document: dict[str, Any]) -> None:
 
     header, sample = document["header"], document["sample"]
     lengths = document["sequence_lengths"]
-    facts = [[name, json.dumps(value)] for name, value in header.items()]
+    facts = [[name, _shown(value)] for name, value in _flat(header)]
     facts += [["size_bytes", f"{document['size_bytes']:,}"]]
     facts += [
         ["sequence_lengths", ", ".join(f"{name} {value:g}" for name, value in lengths.items())]
@@ -153,6 +158,22 @@ def _show(document: dict[str, Any]) -> None:
     for name in ("prompt", "model_output", "ground_truth"):
         emit(f"--- {name}\n{printable(str(sample[name]))}\n")
     emit(f"--- label\n{_label_text(document['label'])}\n")
+
+
+def _flat(header: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Entries of a header, those of an entry as `engine.device`: a line for all is too wide."""
+    for name, value in header.items():
+        if isinstance(value, Mapping):
+            entries = cast("Mapping[str, Any]", value)
+            yield from ((f"{name}.{one}", entry) for one, entry in _flat(entries))
+        else:
+            yield name, value
+
+
+def _shown(value: object) -> str:
+    """A value in a table's cell; `--json` has the whole of a long one."""
+    text = json.dumps(value)
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
 def _label_text(label: dict[str, Any] | None) -> str:

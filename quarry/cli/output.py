@@ -60,14 +60,15 @@ def printable(text: str) -> str:
 
 
 def emit_markdown(text: str) -> None:
-    """Markdown as it is; drawn as tables on a terminal."""
+    """Markdown as it is; drawn on a terminal, as wide as that is."""
     if not sys.stdout.isatty():
         emit(text)
         return
     from rich.console import Console
-    from rich.markdown import Markdown
 
-    Console().print(Markdown(text))
+    from quarry.cli.drawn_markdown import DrawnMarkdown
+
+    Console().print(DrawnMarkdown(text))
 
 
 @contextmanager

@@ -42,31 +42,24 @@ def distinct_table(graded: pd.DataFrame, *, most_rows: int = 200) -> str:
 
 
 def counts_table(counts: SetCounts) -> str:
-    """One row like those of the write-up: graded, equivalent, rate with its interval.
+    """A line each: graded, equivalent, the rate with its interval.
+
+    They stand below each other since a page of the UI cuts off a table that is wider than it.
 
     Args:
         counts: of the graded table.
     """
     rate = counts.rate
-    row = [
-        f"{counts.prompts_covered}/{counts.prompts}",
-        f"{counts.generations:,}",
-        f"{counts.distinct:,}",
-        f"{counts.graded:,}",
-        f"{counts.equivalent:,}",
-        f"{counts.ungraded:,}",
-        f"{share_text(rate)} [{rate.range_text}]" if rate else "-",
-    ]
-    header = (
-        "Prompts covered",
-        "Generations",
-        "Distinct",
-        "Graded",
-        "Equivalent",
-        "Ungraded",
-        "Equivalence rate",
-    )
-    return markdown_table(header, [row])
+    rows = {
+        "prompts covered": f"{counts.prompts_covered}/{counts.prompts}",
+        "generations": f"{counts.generations:,}",
+        "distinct completions": f"{counts.distinct:,}",
+        "graded": f"{counts.graded:,}",
+        "equivalent": f"{counts.equivalent:,}",
+        "ungraded": f"{counts.ungraded:,}",
+        "equivalence rate": f"{share_text(rate)} [{rate.range_text}]" if rate else "-",
+    }
+    return markdown_table(("Of this set", ""), [list(row) for row in rows.items()])
 
 
 def _cells(record: Mapping[Any, Any]) -> list[str]:

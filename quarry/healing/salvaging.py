@@ -135,7 +135,7 @@ def _salvage(path: Path, output: Path, log: Callable[[str], None]) -> SalvagedRo
     """Salvage into a certain file, unless that was done."""
     if output.exists():
         n_kept = read_manifest(manifest_path(output)).n_samples
-        log(f"its {n_kept} intact rows were salvaged before")
+        log(f"{n_kept} rows whose bytes are whole were salvaged before")
         manifest = local_manifest(path)
         return SalvagedRows(output, n_kept, manifest.n_samples if manifest else 0)
     result = salvage(path, output)
@@ -143,7 +143,7 @@ def _salvage(path: Path, output: Path, log: Callable[[str], None]) -> SalvagedRo
         reason = result.findings[0].got if result.findings else "no row is whole"
         log(f"nothing could be salvaged of it: {reason}")
         return None
-    log(f"{result.n_kept} of its {result.n_rows} rows are intact and were salvaged")
+    log(f"the bytes of {result.n_kept} of its {result.n_rows} rows are whole: these were salvaged")
     return SalvagedRows(result.output, result.n_kept, result.n_rows)
 
 

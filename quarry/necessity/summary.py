@@ -18,14 +18,9 @@ from quarry.statistics.accuracy import accuracy
 if TYPE_CHECKING:
     import pandas as pd
 
-HEADER = (
-    "",
-    "tested",
-    "right with thoughts",
-    "right without",
-    "need them",
-    "share (95 % interval)",
-)
+HEADER = ("", "tested", "baseline", "ablated", "needs", "share", "95 %")
+"""Tested problems; those right with thoughts, right without, and those that need thoughts, as a
+share with its interval. Short words: a page of the UI cuts off what is wider than it."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +46,12 @@ class Group:
     def cells(self) -> tuple[str, ...]:
         """One row of a table under `HEADER`."""
         interval = accuracy(self.n_needs, self.n_tested)
-        share = "" if interval is None else f"{interval.rate:.1%} ({interval.range_text})"
+        share, ends = "", ""
+        if interval is not None:
+            share = f"{interval.rate:.1%}"
+            ends = f"{interval.low * 100:.0f}-{interval.high:.0%}"
         counts = (self.n_tested, self.n_baseline, self.n_ablated, self.n_needs)
-        return (self.name, *map(str, counts), share)
+        return (self.name, *map(str, counts), share, ends)
 
 
 @dataclass(frozen=True)

@@ -69,3 +69,10 @@ def test_a_directory_can_not_be_inspected(cli, tmp_path):
     done = cli("inspect", tmp_path)
     assert done.returncode == 2
     assert "a directory" in done.stderr
+
+
+def test_the_tables_fit_into_80_columns_and_the_document_has_whole_values(cli, file):
+    lines = cli("inspect", file).stdout.split("\nsample 0")[0].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("| generation.max_new_tokens |") for line in lines)
+    assert "…" not in cli("inspect", file, "--json").stdout

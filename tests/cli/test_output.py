@@ -11,14 +11,14 @@ from tests.cli.conftest import QUARRY
 
 
 def on_a_terminal(*arguments: object) -> str:
-    """What a terminal of 100 columns shows on stdout and stderr together."""
+    """What a wide terminal shows on stdout and stderr together."""
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
         [*QUARRY, *map(str, arguments)],
         stdout=theirs,
         stderr=theirs,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "COLUMNS": "100", "TERM": "xterm-256color"},
+        env={**os.environ, "COLUMNS": "240", "TERM": "xterm-256color"},
     )
     os.close(theirs)
     shown = bytearray()

@@ -39,10 +39,11 @@ def test_nothing_in_a_completion_or_a_reason_is_drawn_or_loaded():
     assert r"\!\[x\](http://a.example/p.png) \`\` \| \<img src=x\> \*b\*" in cells
 
 
-def test_the_counts_are_a_row_like_the_write_ups():
-    row = counts_table(count_graded(mayors())).splitlines()[2]
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
+def test_the_counts_stand_below_each_other_as_the_page_is_narrow():
+    lines = counts_table(count_graded(mayors())).splitlines()
+    cells = [line.strip("|").split("|")[1].strip() for line in lines[2:]]
     assert cells == ["2/2", "50", "5", "4", "3", "1", "3/4 (75.0%) [30.1-95.4%]"]
+    assert max(map(len, lines)) < 54
 
 
 def test_outcomes_have_areas_of_their_size():

@@ -83,7 +83,7 @@ def test_only_lost_samples_are_run_again(tmp_path: Path, cell: Path) -> None:
     rows, lines = save(tmp_path)
     assert rows is not None
     assert (rows.n_kept, rows.n_rows) == (N_SAMPLES - 2, N_SAMPLES)
-    assert any("8 of its 10 rows are intact" in line for line in lines)
+    assert any("8 of its 10 rows are whole" in line for line in lines)
     assert cell.read_bytes() == damaged
     ran, _ = run(tmp_path)
     assert ran == ["gsm8k/test/2", "gsm8k/test/7"]
