@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.trajectory.examples import publish_example
 from tests.vllm_environment import ABSENT, find_vllm_python
@@ -15,13 +16,21 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 SLOW = ("tests/integration/", "tests/soak/", "tests/trajectory/test_interleavings.py")
 """Whole platforms, counts and schedules: minutes altogether."""
+SLOW_LIMIT_S = 1200
+"""For what takes a minute with its fixtures, on a machine that is many times slower."""
+
+# the same examples everywhere, none of which is late because the machine was busy
+settings.load_profile("ci")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies there as slow, so that `make test` leaves it out."""
+    """Mark what lies there as slow, so that `make test` leaves it out, and give it time."""
     for item in items:
         if any(place in item.path.as_posix() for place in SLOW):
             item.add_marker(pytest.mark.slow)
+        takes_long = item.get_closest_marker("slow") or item.get_closest_marker("browser")
+        if takes_long and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_LIMIT_S))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

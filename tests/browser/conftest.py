@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from commands.live_dagster import LiveDagster
 from tests.browser.chromium import ABSENT, EXECUTABLE, IS_REQUIRED, WINDOW, Watch, launch, slow_down
-from tests.browser.ui import PATIENCE_MS, DagsterUI
+from tests.browser.ui import PATIENCE_MS, RUN_MS, DagsterUI
 from tests.browser.workshop import ROOT, Workshop, build_workshop
 
 SCREENSHOTS = Path(os.environ.get("QUARRY_SCREENSHOTS") or ROOT / ".screenshots")
@@ -73,8 +73,11 @@ def dagster(workshop: Workshop, prepare: Callable[[Workshop], None]) -> Iterator
     """Web server, daemon and code server on the workshop."""
     prepare(workshop)
     log = workshop.folder / "dagster.log"
-    with LiveDagster(log, root=workshop.root, environment=workshop.environment()) as dagster:
-        yield dagster
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("commands.live_dagster._START_S", RUN_MS / 1000)
+        dagster = LiveDagster(log, root=workshop.root, environment=workshop.environment())
+        with dagster:
+            yield dagster
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     shutil.copy(log, SCREENSHOTS / f"{workshop.folder.parent.name}.log")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 """For a page, on a busy machine."""
 FREE_SPOT = (600, 300)
 """Where the graph has no box, to be dragged by."""
-RUN_MS = 180_000
+RUN_MS = 400_000
 """For a run: a process that imports everything, on a busy machine."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.events import EngineEventData
 from dagster._core.remote_origin import (
     GrpcServerCodeLocationOrigin,
@@ -35,7 +36,7 @@ MODEL = "command"
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[SlowPlatform]:
-    with SlowPlatform.open(tmp_path, {"run_monitoring": {"start_timeout_seconds": 4}}) as platform:
+    with SlowPlatform.open(tmp_path) as platform:
         yield platform
 
 
@@ -78,8 +79,18 @@ def served(**address: object) -> dg.DagsterRun:
     return dg.DagsterRun(job_name=JOB, tags=tags, remote_job_origin=job)
 
 
-def ended(platform: SlowPlatform) -> list[str]:
-    return [orphan.run_id for orphan in reconcile(platform.instance, platform.data_dir)]
+def ended(platform: SlowPlatform, instance: dg.DagsterInstance | None = None) -> list[str]:
+    found = reconcile(instance or platform.instance, platform.data_dir)
+    return [orphan.run_id for orphan in found]
+
+
+def impatient(platform: SlowPlatform, limit_s: int) -> dg.DagsterInstance:
+    """The same instance, opened with another limit for the start of a run."""
+    path = platform.home / "dagster.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config["run_monitoring"]["start_timeout_seconds"] = limit_s
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return dg.DagsterInstance.from_config(str(platform.home))
 
 
 def test_a_killed_command_leaves_a_failed_cell_that_can_be_run_again(platform: SlowPlatform):
@@ -156,7 +167,11 @@ def test_a_run_that_no_process_has_begun_is_given_time_and_a_queued_one_all_time
     started, waiting = a_run(platform), a_run(platform, is_started=False)
     assert ended(platform) == []
     found: list[str] = []
-    wait_for(lambda: bool(found.extend(ended(platform)) or len(found) == 2), "both runs' end")
+    with impatient(platform, limit_s=1) as instance:
+        wait_for(
+            lambda: bool(found.extend(ended(platform, instance)) or len(found) == 2),
+            "both runs' end",
+        )
     assert set(found) == {started.run_id, waiting.run_id}
     [left] = platform.instance.get_runs(dg.RunsFilter(run_ids=[queued.run_id]))
     assert left.status == dg.DagsterRunStatus.QUEUED

@@ -18,6 +18,7 @@ from tests.audit.grid_on_disk import CATALOG_YAML, write_trajectory
 from tests.dagster_side.small_grid import CELLS, FILES, GRID, small_grid
 
 TRAJECTORIES = dg.AssetKey("trajectories")
+DAY = timedelta(days=1)
 CHECK = "chunks_intact"
 # Files of 4 cells are about alike in size, so that 1% is less than one of them.
 SETTINGS = 'scrub: {budget: "1%", period_days: 30, cron: "30 2 * * *"}\n'
@@ -108,13 +109,14 @@ def test_without_any_collected_cell_nothing_is_asked_for(platform: Platform):
 def test_one_never_verified_cell_a_day_is_asked_for_when_the_budget_is_small(platform: Platform):
     for cell in platform.cells:
         platform.register(cell)
-    first, _ = platform.tick(in_days(0))
-    again, _ = platform.tick(in_days(0))
+    now = in_days(0)
+    first, _ = platform.tick(now)
+    again, _ = platform.tick(now)
     assert len(first) == 1
     assert first[0].run_key == again[0].run_key
     assert first[0].partition_key is None
     assert first[0].tags["quarry/scrub_last_verified"] == "never"
-    assert len({request.run_key for request in (*first, *platform.tick(in_days(1))[0])}) == 2
+    assert len({request.run_key for request in (*first, *platform.tick(now + DAY)[0])}) == 2
 
 
 def test_the_run_that_is_asked_for_verifies_its_cell_and_the_next_days_pay(platform: Platform):
@@ -147,13 +149,14 @@ def test_the_longest_unverified_cell_comes_first_and_a_replaced_one_before_it(pl
 
 
 def test_all_cells_are_asked_for_where_the_period_is_over(platform: Platform):
+    days = {f"{in_days(0):%Y-%m-%d}"}
     for cell in platform.cells:
         platform.register(cell)
         platform.run_checks(cell)
     requests, _ = platform.tick(in_days(31))
     assert {request.tags["dagster/partition"] for request in requests} == set(platform.cells)
-    today = f"{in_days(0):%Y-%m-%d}"
-    assert {request.tags["quarry/scrub_last_verified"] for request in requests} == {today}
+    days.add(f"{in_days(0):%Y-%m-%d}")  # two if midnight passes just now
+    assert {request.tags["quarry/scrub_last_verified"] for request in requests} <= days
 
 
 def test_a_run_that_crashed_does_not_hide_the_verdict_before_it(platform: Platform):

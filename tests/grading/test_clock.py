@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from quarry.grading.examiner.clock import Clock, children, last_descendant
+from tests.live_processes import wait_for
 
 
 @contextmanager
@@ -30,6 +32,10 @@ def running(program: str) -> Iterator[int]:
         process.communicate()
 
 
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def test_waiting_for_a_processor_is_not_counted() -> None:
     busy = "while True: pass"
     with running(busy) as first, running(busy):
@@ -41,6 +47,7 @@ def test_waiting_for_a_processor_is_not_counted() -> None:
 
 def test_sleep_is_counted() -> None:
     with running("import time\ntime.sleep(60)") as pid:
+        wait_for(lambda: state_of(pid) == "S", "its sleep")
         clock = Clock(pid, None)
         time.sleep(0.5)
         assert clock.counted_s() > 0.4

@@ -195,16 +195,20 @@ def test_what_is_forked_for_each_program_has_loaded_nothing_that_makes_forks_slo
 
 
 def test_descriptors_are_given_back() -> None:
-    def descriptors() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
-
-    with Examiners(QUICK, n_slots=1) as examiners:
-        examiners.examine(GOOD, IDENTITY)
-    before = descriptors()
-    for _ in range(3):
-        with Examiners(QUICK, n_slots=1) as examiners:
-            examiners.examine("import os\nos._exit(0)", IDENTITY)
-    assert descriptors() == before
+    """In a process of its own: here other tests' files are closed whenever they are collected."""
+    program = (
+        "import os\n"
+        "from quarry.grading.examination import Examination, Examiners\n"
+        "from quarry.sandbox.limits import Limits\n"
+        "for program in ('def f(x): return x', *['import os\\nos._exit(0)'] * 3):\n"
+        "    with Examiners(Limits(timeout_s=1.0, layer='unconfined'), n_slots=1) as examiners:\n"
+        "        examiners.examine(program, Examination('f', ('assert f(1) == 1',)))\n"
+        "    print(len(os.listdir('/proc/self/fd')))\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=ROOT)
+    first, *others = map(int, done.stdout.split())
+    assert others == [first] * 3
 
 
 def test_without_any_layer_nothing_is_graded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +243,11 @@ def test_an_examiner_that_fails_is_an_error_row_and_no_verdict(
     assert (str(grade.verdict), grade.is_officially_correct) == ("error", None)
 
 
+def examine_with_alarm(examiners: Examiners, program: str) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    examiners.examine(program, IDENTITY)
+
+
 def test_an_answer_that_nobody_waited_for_is_not_the_next_programs() -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -247,9 +256,8 @@ def test_an_answer_that_nobody_waited_for_is_not_the_next_programs() -> None:
     try:
         with Examiners(QUICK, n_slots=1) as examiners:
             examiners.examine(GOOD, IDENTITY)
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
             with pytest.raises(KeyboardInterrupt):
-                examiners.examine(f"import time\ntime.sleep(0.3)\n{GOOD}", IDENTITY)
+                examine_with_alarm(examiners, f"import time\ntime.sleep(0.3)\n{GOOD}")
             time.sleep(0.5)
             assert examiners.examine("def f(x): return 2", IDENTITY).state == "failed"
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 PREAMBLE = f"""
 import os, signal, sys, threading, time
@@ -42,11 +42,7 @@ def descendants(pid: int) -> list[int]:
 def servers_of(pid: int) -> list[int]:
     """The guard servers that a process has started."""
     children = [one for one, parent, state in _table() if parent == pid and state != "Z"]
-    return [
-        one
-        for one in children
-        if b"quarry.guard.server" in Path(f"/proc/{one}/cmdline").read_bytes()
-    ]
+    return [one for one in children if b"quarry.guard.server" in _command_line(one)]
 
 
 def is_alive(pid: int) -> bool:
@@ -66,6 +62,14 @@ def wait_for_file(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < end_s, f"{path} does not appear"
         time.sleep(0.01)
+
+
+def _command_line(pid: int) -> bytes:
+    """What a process was started with; nothing if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def _table() -> list[tuple[int, int, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tests.guide.expectations import unseen
 from tests.guide.pages import Block, exit_code
 from tests.guide.substitutions import MAKE_UI, instead_of
 from tests.guide.terminal import Terminal
+from tests.live_processes import free_port
 
 _FILE = re.compile(r"# (\S+\.yaml)\n")
 
@@ -56,7 +56,7 @@ class Follower:
 
     def _open_ui(self) -> str:
         """The UI on a free port; what it prints, with the port that the page says."""
-        port = _free_port()
+        port = free_port()
         url = f"http://127.0.0.1:{port}"
         log = self.tree.parent / f"ui-{port}.log"
         return self.terminal.start(f"{MAKE_UI} PORT={port}", log, url)
@@ -87,10 +87,3 @@ class _Names(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         return "{" + name + "}"
-
-
-def _free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]

@@ -16,7 +16,7 @@ PART_BYTES = 5_000_000
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(5400)
 def test_whoever_follows_the_guide_sees_what_it_says(tmp_path: Path):
     tree, variables = copy_tree(tmp_path), environment(tmp_path)
     with B2Server("my-bucket", PART_BYTES, PART_BYTES) as bucket:

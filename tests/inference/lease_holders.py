@@ -35,11 +35,14 @@ if mode == "heir":
 if mode == "stranger":
     child = subprocess.Popen(sleeper, close_fds=False).pid
 if mode in ("fork", "releasing fork"):
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         if mode == "releasing fork":
             lease.release()
+        os.write(writing, b"x")
         time.sleep(600)
+    os.read(reading, 1)
 print(json.dumps({"child": child, "names": lease.names}), flush=True)
 if mode == "pause":
     sys.stdin.readline()

@@ -66,7 +66,6 @@ def test_releasing_does_not_take_from_a_child_what_it_was_given(tmp_path: Path) 
 @pytest.mark.parametrize("mode", ["fork", "releasing fork", "stranger"])
 def test_other_children_neither_keep_nor_release_it(tmp_path: Path, mode: str) -> None:
     with holding(tmp_path, mode=mode) as (process, child):
-        time.sleep(0.2)
         assert not is_free(tmp_path)
         process.kill()
         process.wait()
@@ -153,7 +152,11 @@ def test_a_wait_that_is_too_long_names_the_holder_and_the_setting(tmp_path: Path
     assert isinstance(caught.value, TimeoutError)
 
 
-def test_looking_at_a_lease_takes_it_from_nobody(tmp_path: Path) -> None:
+def test_looking_at_a_lease_takes_it_from_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # on a busy machine who looks may be kept from looking away
+    monkeypatch.setattr("quarry.inference.lease._GRACE_S", 30.0)
     take(tmp_path).release()
     look = (
         "import fcntl, sys, time\nprint('looking', flush=True)\nwhile True:\n"

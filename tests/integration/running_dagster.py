@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +12,13 @@ import requests
 from commands.graphql import GraphQL
 from quarry.errors import QuarryError
 from tests.integration.commands import Place, start
-from tests.live_processes import descendants, kill, wait_for
+from tests.live_processes import descendants, free_port, kill, wait_for
 
 
 @contextmanager
 def running_ui(grid: Place) -> Iterator[subprocess.Popen[str]]:
     """The UI with its daemon, until the block ends; killed, as a machine that goes down would."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = Path(grid.data_dir).with_name("ui.log")
     with log.open("a") as output:
         process = start("ui", grid, "--port", str(port), output=output)

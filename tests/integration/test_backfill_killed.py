@@ -21,10 +21,10 @@ from tests.live_processes import wait_for
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.filterwarnings("ignore:Non-compliant tag keys:DeprecationWarning"),
 ]
-PATIENCE_S = 300
+PATIENCE_S = 600
 
 
 def due(grid: SmallPlatform) -> dict[str, str]:

@@ -24,7 +24,7 @@ from tests.live_processes import descendants, kill, wait_for
 
 FIRST, SECOND = "gsm8k-1shot|tiny_raw", "logiqa-1shot|tiny_raw"
 N_SAMPLES = 24
-PATIENCE_S = 90
+PATIENCE_S = 300
 ASSET = dg.AssetKey("trajectories")
 GOING_ON = re.compile(rf"going on from (\d+) of {N_SAMPLES} samples")
 pytestmark = [

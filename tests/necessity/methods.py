@@ -1,6 +1,5 @@
 """A way to test necessity whose answers follow from the problems, and which can fail on request."""
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ class ByTheLastDigit(NecessityMethod):
     Args:
         diary: a line for every problem that was asked, so that another process can count them.
         fails: whether a problem can't be answered now.
-        pause_s: what a problem takes.
         seed: a setting that decides answers.
     """
 
@@ -25,12 +23,10 @@ class ByTheLastDigit(NecessityMethod):
         diary: Path,
         *,
         fails: Callable[[Problem], bool] = lambda problem: False,
-        pause_s: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.diary = diary
         self.fails = fails
-        self.pause_s = pause_s
         self.seed = seed
 
     def describe(self) -> dict[str, Any]:
@@ -40,7 +36,6 @@ class ByTheLastDigit(NecessityMethod):
         return [self._one(problem) for problem in problems]
 
     def _one(self, problem: Problem) -> Attempt | Exception:
-        time.sleep(self.pause_s)
         with self.diary.open("a") as file:
             file.write(f"{problem.id}\n")
         if self.fails(problem):

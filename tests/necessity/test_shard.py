@@ -18,14 +18,20 @@ from tests.necessity.methods import ByTheLastDigit, problems
 ROOT = Path(__file__).resolve().parents[2]
 MANY = 3 * DURABLE_EVERY + 20
 
-SLOW_RUN = """
-import sys
+STOPPING_RUN = """
+import sys, time
 from pathlib import Path
 from quarry.necessity.shard import run_shard
 from tests.necessity.methods import ByTheLastDigit, problems
+
+class Stopping(ByTheLastDigit):
+    def _one(self, problem):
+        if len(self.asked()) > int(sys.argv[3]):
+            time.sleep(600)
+        return super()._one(problem)
+
 folder = Path(sys.argv[1])
-run_shard(problems(int(sys.argv[2])), ByTheLastDigit(folder / "diary", pause_s=0.003),
-          folder / "journal", log=print)
+run_shard(problems(int(sys.argv[2])), Stopping(folder / "diary"), folder / "journal", log=print)
 """
 
 
@@ -56,9 +62,11 @@ def test_needed_is_what_is_right_with_thoughts_and_wrong_without(method: ByTheLa
 
 
 def test_a_killed_shard_goes_on_without_repeating_what_was_committed(tmp_path: Path):
-    child = subprocess.Popen([sys.executable, "-c", SLOW_RUN, str(tmp_path), str(MANY)], cwd=ROOT)
+    n_asked = DURABLE_EVERY + 20
+    arguments = [str(tmp_path), str(MANY), str(n_asked)]
+    child = subprocess.Popen([sys.executable, "-c", STOPPING_RUN, *arguments], cwd=ROOT)
     method = ByTheLastDigit(tmp_path / "diary")
-    wait_for(lambda: len(method.asked()) > DURABLE_EVERY + 20, "a second group under way", 60)
+    wait_for(lambda: len(method.asked()) > n_asked, "a second group under way")
     os.kill(child.pid, signal.SIGKILL)
     child.wait(timeout=30)
     before = method.asked()

@@ -47,6 +47,7 @@ def run(n: int, seed: int, directory: Path, progress: Progress = silent) -> Outc
     rng = np.random.default_rng([seed, ROW])
     files = [_Victim(one) for one in _specimens(directory, seed)]
     tally = Tally(n, progress)
+    others = set(descendants(os.getpid()))
     slowest_s = 0.0
     for case in range(n):
         victim = files[case % len(files)]
@@ -58,7 +59,7 @@ def run(n: int, seed: int, directory: Path, progress: Progress = silent) -> Outc
         _count(report, tally)
         late = f"took {took_s:.1f} s" if took_s > DEADLINE_S + PATIENCE_S else ""
         tally.case(f"case {case}: {name}", late)
-    left = _processes_left()
+    left = _processes_left(others)
     found = tally.share("errors")
     return Outcome(
         row=ROW,
@@ -117,8 +118,8 @@ def _count(report: Report, tally: Tally) -> None:
     tally.counts["errors"] += not report.is_clean
 
 
-def _processes_left() -> int:
-    """Children that should be gone: all but the one server."""
+def _processes_left(others: set[int]) -> int:
+    """Children that should be gone: all but the one server and what was there before."""
     servers = servers_of(os.getpid())
-    others = [pid for pid in descendants(os.getpid()) if pid not in servers]
-    return len(wait_until_gone(others)) + max(0, len(servers) - 1)
+    new = sorted({*descendants(os.getpid())} - others - {*servers})
+    return len(wait_until_gone(new)) + max(0, len(servers) - 1)

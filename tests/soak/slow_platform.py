@@ -18,7 +18,7 @@ from dagster._core.scheduler.instigation import TickStatus
 
 from quarry.trajectory.staging import is_abandoned
 from sensors.orphans import NAME
-from tests.live_processes import descendants, kill, wait_for
+from tests.live_processes import descendants, free_port, kill, wait_for
 from tests.soak.slow_cells import (
     ASSET,
     JOB,
@@ -64,7 +64,7 @@ class SlowPlatform:
         self.instance.event_log_storage.initialize_concurrency_limit_to_default(POOL)
         self.defs = build_slow_cells(str(self.data_dir))
         self._started: list[subprocess.Popen[bytes]] = []
-        self._port = _free_port()
+        self._port = free_port()
         self._workspace = directory / "workspace.yaml"
         server = {"host": "localhost", "port": self._port, "location_name": "slow"}
         self._workspace.write_text(
@@ -234,9 +234,3 @@ def kill_with_children(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         kill(*descendants(process.pid))
     process.wait(timeout=30)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -39,7 +39,6 @@ KILLS: dict[str, tuple[Callable[[Patch], None], str]] = {
 }
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", KILLS)
 def test_a_grader_that_loses_what_was_paid_for_is_found(
     name: str, tmp_path: Path, monkeypatch: Patch

@@ -96,7 +96,6 @@ LEAKS: dict[str, tuple[Callable[[Patch], None], str]] = {
 }
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_leak_is_found(leak: str, platform: SecretPlatform, monkeypatch: Patch) -> None:
     plant, name = LEAKS[leak]
@@ -107,7 +106,6 @@ def test_a_leak_is_found(leak: str, platform: SecretPlatform, monkeypatch: Patch
     assert places, wrong
 
 
-@pytest.mark.timeout(300)
 def test_a_key_that_can_be_pickled_is_found(platform: SecretPlatform, monkeypatch: Patch) -> None:
     case = next(one for one in all_cases(_no_dagster) if one.name == "an opened store")
     with monkeypatch.context() as patch:

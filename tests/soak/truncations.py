@@ -1,7 +1,7 @@
 """Row 1: a file cut at any byte is flagged by the cheap level, which reads at most 4 KiB of it.
 
-What is read is counted by the kernel (`rchar` of /proc/self/io), not by the code under test. The
-remote case reads ranges as an object store gives them: never past the end of the object.
+What is read is counted by the kernel (`rchar` of /proc/thread-self/io), not by the code under
+test. The remote case reads ranges as an object store gives them: never past the end of the object.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def _wrong(is_flagged: bool, n_bytes: int) -> list[str]:
 
 
 def _light(path: Path) -> tuple[set[str], int]:
-    """Kinds of findings of the light level, and the bytes that this process read for them."""
-    descriptor = os.open("/proc/self/io", os.O_RDONLY)
+    """Kinds of findings of the light level, and the bytes that this thread read for them."""
+    descriptor = os.open("/proc/thread-self/io", os.O_RDONLY)
     try:
         before = os.pread(descriptor, 4096, 0)
         findings = check_light(path).findings

@@ -121,4 +121,4 @@ class Attempts(RuleBasedStateMachine):
 Attempts.TestCase.settings = settings(
     max_examples=25, stateful_step_count=8, deadline=None, derandomize=True
 )
-TestAttempts = pytest.mark.timeout(200)(Attempts.TestCase)
+TestAttempts = pytest.mark.timeout(600)(Attempts.TestCase)

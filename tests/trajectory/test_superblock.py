@@ -117,5 +117,5 @@ def test_light_reads_at_most_4_kib_of_a_huge_file(tmp_path: Path, pristine: Path
 
 
 def bytes_read() -> int:
-    """Bytes that this process has read so far, which this reading adds to."""
-    return int(Path("/proc/self/io").read_text().split()[1])
+    """Bytes that this thread has read so far, which this reading adds to."""
+    return int(Path("/proc/thread-self/io").read_text().split()[1])

@@ -186,7 +186,7 @@ def test_a_service_that_stays_down_ends_with_the_deadline_and_the_first_cause(
 ):
     server.faults.add(Fault(FaultKind.SERVICE_UNAVAILABLE, "upload_part", times=None))
     with pytest.raises(StorageDeadlineError, match="503"):
-        put(store, large, deadline_s=1)
+        put(store, large, deadline_s=4)
     server.faults.clear()
     put(store, large)
     assert server.content(NAME) == large.read_bytes()
