@@ -131,7 +131,7 @@ class GraphQL:
         try:
             return self._session.request(method, f"{self.url}{path}", timeout=_PATIENCE_S, **what)
         except requests.RequestException as error:
-            raise self._no_answer(str(error)) from error
+            raise self._no_answer(_in_words(error)) from error
 
     def _no_answer(self, got: str) -> NoAnswerError:
         return NoAnswerError(
@@ -141,6 +141,18 @@ class GraphQL:
             got=got,
             fix=self._hint,
         )
+
+
+def _in_words(error: requests.RequestException) -> str:
+    """Why there was no answer, as the system says it."""
+    if isinstance(error, requests.Timeout):
+        return f"none within {_PATIENCE_S:.0f} s"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__context__
+    return str(error)
 
 
 def _is_loopback(url: str) -> bool:

@@ -50,11 +50,13 @@ def grade_file(
     ],
     benchmark: Annotated[Format, typer.Option(help="Which benchmark the rows belong to.")],
     mirror: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            envvar=MIRROR_VARIABLES, help="Directory with the benchmark's original files."
+            envvar=MIRROR_VARIABLES,
+            help="Directory with the benchmark's original files; needed.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -103,6 +105,14 @@ def grade_file(
     from quarry.grading.completions_file import grade_completions_file
     from quarry.sandbox.limits import Limits
 
+    if mirror is None:
+        raise UsageError(
+            "Where the benchmark's original files are is not said",
+            where="--mirror",
+            expected="a directory that holds them",
+            got="nothing",
+            fix=f"name it with --mirror, or in {MIRROR_VARIABLES[0]}",
+        )
     limits = Limits(timeout_s=timeout, layer=sandbox.value)
     samples = _samples(benchmark, split, mirror)
     if sandbox is Sandbox.UNCONFINED:

@@ -192,3 +192,11 @@ def test_unconfined_programs_run_after_a_warning(cli, mirror):
     assert "warning: programs run unconfined" in done.stderr
     (row,) = rows_of(done)
     assert (row["verdict"], row["evidence"]["layer"]) == ("correct", "unconfined")
+
+
+def test_without_a_mirror_it_is_said_what_is_missing(cli, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text("")
+    done = cli("grade", file, "--benchmark", "gsm8k")
+    assert done.returncode == 2
+    assert "--mirror, or in QUARRY_BENCHMARK_MIRROR" in " ".join(done.stderr.split())

@@ -50,8 +50,9 @@ def test_an_answer_that_is_none_is_an_error_of_ours(answer: tuple[int, bytes], s
 
 
 def test_nobody_there_is_an_error_of_ours():
-    with pytest.raises(NoAnswerError, match="does not answer"):
+    with pytest.raises(NoAnswerError, match="does not answer") as refused:
         GraphQL("http://127.0.0.1:9").locations()
+    assert refused.value.got == "Connection refused"
 
 
 @pytest.mark.parametrize(
