@@ -3,7 +3,7 @@
 Dagster asks the event log some times for each partition and dependency: minutes for a large grid.
 Here nearly all are settled by three queries for the whole asset: what the present code made after
 the newest version of everything that it was made from is up to date. Only the others are asked of
-Dagster, and each once: its answer holds until one of the events that it depends on is another.
+Dagster, and each once: its answer holds until an event that it depends on is another or gone.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -110,10 +110,11 @@ def stale_among(
     with dg.partition_loading_context(dynamic_partitions_store=view.instance):
         if suspects is None:
             return [one for one in partitions if _is_stale(resolver, key, one)]
-        known = _answers(view.instance, key, suspects)
+        known = _answers(view, key, suspects)
         for one in partitions:
             if one in suspects and one not in known:
-                known[one] = (suspects[one], _is_stale(resolver, key, one))
+                grounds = suspects[one] if _is_settled(view, suspects[one]) else ()
+                known[one] = (grounds, _is_stale(resolver, key, one))
         return [one for one in partitions if one in suspects and known[one][1]]
 
 
@@ -122,24 +123,45 @@ def _is_stale(resolver: CachingStaleStatusResolver, key: dg.AssetKey, partition:
     return resolver.get_status(key, partition) == StaleStatus.STALE
 
 
-_answered: dict[tuple[str, dg.AssetKey], dict[str, tuple[Grounds, bool]]] = {}
-"""What Dagster said, by event log and asset, then by partition, with the grounds."""
+def _is_settled(view: AssetGraphView, grounds: Grounds) -> bool:
+    """Whether all of these events are older than the view, which may have read the log before.
+
+    Dagster then says that nothing was made yet, which is to be asked again.
+    """
+    newest = view.last_event_id or 0
+    return all(one.place <= newest for one in grounds if isinstance(one, _Event))
+
+
+_answered: dict[tuple[str, dg.AssetKey], tuple[int, dict[str, tuple[Grounds, bool]]]] = {}
+"""What Dagster said, by event log and asset, then by partition, with the grounds; before it, how
+many runs had been deleted."""
 
 
 def _answers(
-    instance: dg.DagsterInstance, key: dg.AssetKey, suspects: Mapping[str, Grounds]
+    view: AssetGraphView, key: dg.AssetKey, suspects: Mapping[str, Grounds]
 ) -> dict[str, tuple[Grounds, bool]]:
     """The answers whose grounds are still the same; further ones are added to it."""
     if len(_answered) > _MOST_ASSETS:
         _answered.clear()
-    place = (log_id(instance), key)
-    before = _answered.get(place, {})
-    _answered[place] = {
+    place, n_deleted = (log_id(view.instance), key), _n_deleted(view)
+    n_deleted_before, before = _answered.get(place, (n_deleted, {}))
+    known = {
         one: before[one]
         for one, grounds in suspects.items()
-        if one in before and before[one][0] == grounds
+        if n_deleted == n_deleted_before and one in before and before[one][0] == grounds
     }
-    return _answered[place]
+    _answered[place] = (n_deleted, known)
+    return known  # of this caller alone: two sensors tick at the same time
+
+
+@lru_cache(maxsize=2)
+def _n_deleted(view: AssetGraphView) -> int:
+    """How many runs were deleted, and with them older events that Dagster compares with.
+
+    Not counted are the newest runs of all, whose events were the newest, too.
+    """
+    newest = view.instance.get_run_records(limit=1)
+    return sum(one.storage_id for one in newest) - view.instance.get_runs_count()
 
 
 @lru_cache(maxsize=16)

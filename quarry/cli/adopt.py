@@ -15,10 +15,11 @@ import typer
 from quarry.cli.locations import (
     CATALOG_VARIABLE,
     DATA_DIR_VARIABLE,
+    DEFAULT_CATALOG,
     DEFAULT_DATA_DIR,
     MIRROR_VARIABLES,
     catalog_path,
-    own_data_directory,
+    data_directory_to_fill,
 )
 from quarry.cli.output import (
     CLEAN,
@@ -59,9 +60,7 @@ def adopt_files(
     ] = None,
     catalog: Annotated[
         Path | None,
-        typer.Option(
-            envvar=CATALOG_VARIABLE, help="Catalog file.", show_default="catalog/demo.yaml"
-        ),
+        typer.Option(envvar=CATALOG_VARIABLE, help="Catalog file.", show_default=DEFAULT_CATALOG),
     ] = None,
     link: Annotated[
         bool | None,
@@ -98,7 +97,7 @@ def adopt_files(
     from quarry.catalog import load_catalog
 
     loaded = load_catalog(catalog_path(catalog))
-    folder = data_dir or own_data_directory()
+    folder = data_directory_to_fill(data_dir)
     how: How = "auto" if link is None else "link" if link else "copy"
     adopter = Adopter(
         loaded,

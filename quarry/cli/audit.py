@@ -11,6 +11,7 @@ from quarry.cli.choices import Level
 from quarry.cli.locations import (
     CATALOG_VARIABLE,
     DATA_DIR_VARIABLE,
+    DEFAULT_CATALOG,
     DEFAULT_DATA_DIR,
     catalog_path,
     data_directory,
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 def audit_grid(
     catalog: Annotated[
         Path | None,
-        typer.Option(
-            envvar=CATALOG_VARIABLE, help="Catalog file.", show_default="catalog/demo.yaml"
-        ),
+        typer.Option(envvar=CATALOG_VARIABLE, help="Catalog file.", show_default=DEFAULT_CATALOG),
     ] = None,
     data_dir: Annotated[
         Path | None,

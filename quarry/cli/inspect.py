@@ -17,9 +17,6 @@ from quarry.errors import UnknownNameError, UsageError
 if TYPE_CHECKING:
     from quarry.trajectory.reader import TrajectoryReader
 
-_MOST_CHARACTERS = 44
-"""Of a value, so that names and values have room side by side in 80 columns."""
-
 
 def inspect_file(
     file: Annotated[Path, typer.Argument(help="A trajectory file.")],
@@ -31,8 +28,6 @@ def inspect_file(
     """Show a file's header, shapes and lengths, and one sample with its verdict.
 
     A damaged file is not opened; `quarry verify` says what is wrong with it.
-
-    Long values are cut; `--json` has all of them.
 
     Example: `quarry inspect FILE --sample gsm8k/test/17`
     """
@@ -143,7 +138,7 @@ def _show(document: dict[str, Any]) -> None:
 
     header, sample = document["header"], document["sample"]
     lengths = document["sequence_lengths"]
-    facts = [[name, _shown(value)] for name, value in _flat(header)]
+    facts = [[name, json.dumps(value)] for name, value in _flat(header)]
     facts += [["size_bytes", f"{document['size_bytes']:,}"]]
     facts += [
         ["sequence_lengths", ", ".join(f"{name} {value:g}" for name, value in lengths.items())]
@@ -168,12 +163,6 @@ def _flat(header: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{one}", entry) for one, entry in _flat(entries))
         else:
             yield name, value
-
-
-def _shown(value: object) -> str:
-    """A value in a table's cell; `--json` has the whole of a long one."""
-    text = json.dumps(value)
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
 def _label_text(label: dict[str, Any] | None) -> str:

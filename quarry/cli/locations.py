@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from quarry.deployments import DEFAULT_CATALOGS, DEPLOYMENT_VARIABLE
+from quarry.deployments import DEFAULT_CATALOGS, DEPLOYMENT_VARIABLE, require_deployment
 from quarry.errors import UsageError
 
 CATALOG_VARIABLE = "QUARRY_CATALOG"
 DATA_DIR_VARIABLE = "QUARRY_DATA_DIR"
 MIRROR_VARIABLES = ["QUARRY_BENCHMARK_MIRROR", "QUARRY_MIRROR"]
 DEFAULT_DATA_DIR = ".quarry/<deployment>/data"
+DEFAULT_CATALOG = ", ".join(f"{name}: {path}" for name, path in DEFAULT_CATALOGS.items())
+"""For help texts."""
 
 
 def find_checkout() -> Path | None:
@@ -42,25 +44,30 @@ def require_checkout() -> Path:
 
 
 def catalog_path(given: Path | None) -> Path:
-    """The catalog file: as given, else the deployment's; where it is not here, the checkout's."""
-    deployment = os.environ.get(DEPLOYMENT_VARIABLE) or "demo"
-    wanted = given or Path(DEFAULT_CATALOGS.get(deployment, DEFAULT_CATALOGS["demo"]))
-    return _here_or_in_checkout(wanted)
+    """The catalog file: as given, else the deployment's; where it is not here, the checkout's.
+
+    Raises:
+        UsageError: the environment names no deployment that there is.
+    """
+    return _here_or_in_checkout(given or Path(DEFAULT_CATALOGS[_deployment()]))
 
 
 def own_data_directory() -> Path:
-    """Where the platform keeps the data of the deployment that the environment names."""
-    deployment = os.environ.get(DEPLOYMENT_VARIABLE) or "demo"
-    return (find_checkout() or Path()) / ".quarry" / deployment / "data"
+    """Where the platform keeps the data of the deployment that the environment names.
+
+    Raises:
+        UsageError: there is no such deployment.
+    """
+    return (find_checkout() or Path()) / ".quarry" / _deployment() / "data"
 
 
 def data_directory(given: Path | None) -> Path:
     """The data directory: as given, else the platform's own.
 
     Raises:
-        UsageError: it does not exist.
+        UsageError: it does not exist, or there is no such deployment.
     """
-    folder = _here_or_in_checkout(given) if given else own_data_directory()
+    folder = data_directory_to_fill(given)
     if not folder.is_dir():
         raise UsageError(
             "The data directory does not exist",
@@ -70,6 +77,20 @@ def data_directory(given: Path | None) -> Path:
             fix="collect first (`quarry demo`), set QUARRY_DEPLOYMENT, or name it with --data-dir",
         )
     return folder
+
+
+def data_directory_to_fill(given: Path | None) -> Path:
+    """The same, which need not exist yet.
+
+    Raises:
+        UsageError: there is no such deployment.
+    """
+    return _here_or_in_checkout(given) if given else own_data_directory()
+
+
+def _deployment() -> str:
+    """The deployment that the environment names."""
+    return require_deployment(os.environ.get(DEPLOYMENT_VARIABLE) or "demo")
 
 
 def _here_or_in_checkout(path: Path) -> Path:

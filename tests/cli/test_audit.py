@@ -2,10 +2,13 @@
 
 import csv
 import json
+import re
 import shutil
 
 import pytest
 
+from quarry.cli import locations
+from quarry.errors import UsageError
 from quarry.keys import TrajectoryKey
 
 KEY = TrajectoryKey("tiny_a", "gsm8k", 0)
@@ -73,10 +76,25 @@ def test_a_data_directory_that_does_not_exist_ends_with_2(cli, grid):
     assert "name it with --data-dir" in done.stderr
 
 
-def test_the_data_directory_is_that_of_the_deployment(cli, grid):
-    done = cli("audit", "--catalog", grid / "catalog.yaml", QUARRY_DEPLOYMENT="elsewhere")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert ".quarry/elsewhere/data" in done.stderr
+@pytest.mark.parametrize("deployment", ["demo", "local"])
+def test_the_data_directory_is_that_of_the_deployment(monkeypatch, tmp_path, deployment):
+    monkeypatch.setattr(locations, "find_checkout", lambda: tmp_path)
+    monkeypatch.setenv("QUARRY_DEPLOYMENT", deployment)
+    with pytest.raises(UsageError, match=re.escape(f"{tmp_path}/.quarry/{deployment}/data")):
+        locations.data_directory(None)
+
+
+@pytest.mark.parametrize("command", ["audit", "adopt"])
+def test_a_misspelt_deployment_is_refused_before_anything_is_read_or_made(
+    cli, pristine_grid, tmp_path, command
+):
+    files = [pristine_grid / "data" / "trajectories"] if command == "adopt" else []
+    catalog = ("--catalog", pristine_grid / "catalog.yaml")
+    for others in ((*catalog,), ("--data-dir", tmp_path / "data")):
+        done = cli(command, *files, *others, QUARRY_DEPLOYMENT="locale")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "demo or local" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("deployment", ["demo", "local"])

@@ -1,6 +1,6 @@
 """What ticks read of a grid is what Dagster says of it, and a second tick reads it from memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.definitions.temporal_context import TemporalContext
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus
-from dagster._core.storage.event_log.base import EventLogStorage
+from dagster._core.storage.event_log.base import AssetRecord, EventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._time import get_current_datetime
 
@@ -21,7 +21,7 @@ from assets.check_state import GridState, grid_state, proofs
 from assets.latest import latest_materializations
 from assets.partitions import build_grid
 from assets.specs import BENCHMARK_SAMPLES, CORRECTNESS_LABELS, LABEL_CHANGES, TRAJECTORIES
-from assets.staleness import stale_partitions
+from assets.staleness import stale_among, stale_partitions
 from assets.trajectory_checks import NAMES
 from bench.large_grid_events import make_instance
 from bench.large_grid_files import make_files, open_grid
@@ -73,12 +73,19 @@ def told_here(platform: Platform) -> GridState:
     return grid_state(platform.instance, TRAJECTORIES.name, NAMES, cells)
 
 
+def looking(platform: Platform) -> tuple[AssetGraphView, CachingStaleStatusResolver]:
+    """What a tick looks with, which begins now."""
+    graph, log = platform.defs.resolve_asset_graph(), platform.instance.event_log_storage
+    moment = TemporalContext(
+        effective_dt=get_current_datetime(), last_event_id=log.get_maximum_record_id()
+    )
+    view = AssetGraphView(temporal_context=moment, instance=platform.instance, asset_graph=graph)
+    return view, CachingStaleStatusResolver(platform.instance, graph, view)
+
+
 def stale_by_dagster(platform: Platform, asset: str) -> list[str]:
     """Cells that are out of date by Dagster's own, slow way."""
-    graph = platform.defs.resolve_asset_graph()
-    moment = TemporalContext(effective_dt=get_current_datetime(), last_event_id=None)
-    view = AssetGraphView(temporal_context=moment, instance=platform.instance, asset_graph=graph)
-    resolver = CachingStaleStatusResolver(platform.instance, graph, view)
+    _, resolver = looking(platform)
     cells = (cell.partition for cell in platform.grid.catalog.cells())
     key = dg.AssetKey(asset)
     return [cell for cell in cells if resolver.get_status(key, cell) == StaleStatus.STALE]
@@ -91,11 +98,12 @@ def stale_here(platform: Platform, asset: str) -> list[str]:
     return stale_partitions(graph, platform.instance, asset, cells)
 
 
-def materialize(platform: Platform, asset: str, partition: str, version: str) -> None:
+def materialize(
+    platform: Platform, asset: str, partition: str, version: str, made_of: Mapping[str, str] = {}
+) -> None:
     """Record that a partition was made again."""
-    event = dg.AssetMaterialization(
-        asset, partition=partition, tags={"dagster/data_version": version}
-    )
+    tags = {**made_of, "dagster/data_version": version}
+    event = dg.AssetMaterialization(asset, partition=partition, tags=tags)
     platform.instance.report_runless_asset_event(event)
 
 
@@ -163,6 +171,30 @@ def test_what_dagster_said_of_a_partition_holds_until_an_event_concerns_it(
         said.append(cell.partition in expected)
     assert asked
     assert {True, False} == set(said)
+
+
+def test_the_deletion_of_a_run_is_noticed_whose_event_was_compared_with(platform: Platform) -> None:
+    cell, labels = platform.grid.collected[0].partition, CORRECTNESS_LABELS.name
+    old = latest_materializations(platform.instance, TRAJECTORIES.name)[cell]
+    tags = latest_materializations(platform.instance, labels)[cell].tags
+    materialize(platform, labels, cell, "labels", made_of=tags)
+    materialize(platform, TRAJECTORIES.name, cell, old.tags["dagster/data_version"])
+    assert stale_here(platform, labels) == stale_by_dagster(platform, labels) == []
+    platform.instance.delete_run(old.run_id)
+    assert stale_here(platform, labels) == stale_by_dagster(platform, labels) == [cell]
+
+
+def test_what_is_first_made_during_a_tick_is_asked_again_by_the_next(platform: Platform) -> None:
+    cell, labels = platform.grid.collected[0].partition, dg.AssetKey(CORRECTNESS_LABELS.name)
+    platform.instance.wipe_assets([labels])
+    view, resolver = looking(platform)
+    AssetRecord.blocking_get(view, labels)  # as a tick does at once, and keeps it
+    materialize(platform, CORRECTNESS_LABELS.name, cell, "without what it was made from")
+    materialize(platform, TRAJECTORIES.name, cell, "new")
+    others = [one.partition for one in platform.grid.collected]
+    assert stale_among(view, resolver, labels, others) == []
+    expected = stale_by_dagster(platform, CORRECTNESS_LABELS.name)
+    assert stale_here(platform, CORRECTNESS_LABELS.name) == expected == [cell]
 
 
 def test_events_are_read_once_and_new_ones_alone(
