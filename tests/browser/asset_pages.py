@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.ui import own_text
+from tests.browser.ui import follow, own_text
 
 ONLY_FAILED_AND_MISSING = "Backfill only failed and missing partitions within selection"
 
@@ -17,7 +17,7 @@ class AssetPage:
 
     def tab(self, name: str) -> None:
         """Choose one of the asset's tabs."""
-        self.page.locator("a[role=tab]").filter(has_text=re.compile(f"^{name}$")).click()
+        follow(self.page.locator("a[role=tab]").filter(has_text=re.compile(f"^{name}$")))
 
     def choose_cell(self, cell: str) -> None:
         """Choose a partition on a tab of partitions: benchmark first, then model."""
@@ -106,12 +106,12 @@ class ChecksTab:
 
     def open(self, check: str) -> None:
         """Show one check."""
-        own_text(self.page, check).click()
+        follow(own_text(self.page, check))
         expect(self.page.get_by_text("Latest execution").first).to_be_visible()
 
     def partitions(self) -> None:
         """Show the partitions of the check that is open."""
-        self.page.locator("button[role=tab]").filter(has_text="Partitions").click()
+        follow(self.page.locator("button[role=tab]").filter(has_text="Partitions"))
 
     def entry(self, check: str) -> Locator:
         """A check in the list, with its verdict."""

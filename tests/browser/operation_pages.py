@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.ui import RUN_MS
+from tests.browser.ui import RUN_MS, follow
 
 
 class RunPage:
@@ -49,7 +49,7 @@ class AutomationPage:
 
     def open(self, name: str) -> None:
         """Show one of them."""
-        self.page.get_by_role("link", name=name).click()
+        follow(self.page.get_by_role("link", name=name))
 
     def preview(self) -> Locator:
         """Ask what a tick would do; the dialog that says so."""

@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 PATIENCE_MS = 60_000
 """For a page, on a busy machine."""
+LANDING = re.compile(r"://[^/]+/?$")
 FREE_SPOT = (600, 300)
 """Where the graph has no box, to be dragged by."""
 RUN_MS = 400_000
@@ -16,6 +17,12 @@ RUN_MS = 400_000
 def own_text(place: Page | Locator, name: str) -> Locator:
     """The visible one of a name that the UI writes twice, once to measure its width."""
     return place.get_by_text(name, exact=True).locator("visible=true").first
+
+
+def follow(target: Locator) -> None:
+    """Click a link or a tab, also while what loads above it pushes it away from the mouse."""
+    expect(target).to_be_visible()
+    target.dispatch_event("click")
 
 
 class DagsterUI:
@@ -33,18 +40,26 @@ class DagsterUI:
     def open(self) -> None:
         """Type the address into the browser."""
         self.page.goto("/", wait_until="domcontentloaded")
+        expect(self._section("Jobs")).to_be_visible()  # once the definitions are loaded
+        expect(self.page).not_to_have_url(LANDING)  # it goes on by itself
 
     def section(self, name: str) -> None:
         """Choose from the navigation on the left: `Runs`, `Lineage`, `Automation` …"""
+        follow(self._section(name))
+
+    def _section(self, name: str) -> Locator:
+        """The link of a section."""
         links = self.page.get_by_role("navigation").get_by_role("link")
-        links.filter(has_text=re.compile(f"^{name}$")).first.click()
+        return links.filter(has_text=re.compile(f"^{name}$")).first
 
     def search(self, name: str, kind: str = "Asset in quarry") -> None:
         """Find something by name and open it."""
         self.page.get_by_role("button", name="Search").click()
-        self.page.get_by_placeholder("Search assets, jobs, schedules, sensors").fill(name)
+        field = self.page.get_by_placeholder("Search assets, jobs, schedules, sensors")
+        field.fill(name)
         hits = self.page.get_by_role("link")
         hits.filter(has_text=re.compile(rf"^\W*{name}\s*{kind}")).first.click()
+        expect(field).to_have_count(0)
 
     def expand_graph(self) -> None:
         """Show every asset of the graph as a card, with all the room that there is."""
