@@ -33,7 +33,8 @@ from dagster._time import get_current_datetime
 from assets.latest import latest_in_view, log_id
 
 Grounds = tuple[object, ...]
-"""What decides whether a partition is stale: a version of the code, and events."""
+"""What decides whether a partition is stale: a version of the code, events, and how many runs were
+deleted, and with them older events."""
 _MOST_ASSETS = 64
 _WHOLE = -1
 _T = TypeVar("_T")
@@ -132,9 +133,8 @@ def _is_settled(view: AssetGraphView, grounds: Grounds) -> bool:
     return all(one.place <= newest for one in grounds if isinstance(one, _Event))
 
 
-_answered: dict[tuple[str, dg.AssetKey], tuple[int, dict[str, tuple[Grounds, bool]]]] = {}
-"""What Dagster said, by event log and asset, then by partition, with the grounds; before it, how
-many runs had been deleted."""
+_answered: dict[tuple[str, dg.AssetKey], dict[str, tuple[Grounds, bool]]] = {}
+"""What Dagster said, by event log and asset, then by partition, with the grounds."""
 
 
 def _answers(
@@ -143,14 +143,13 @@ def _answers(
     """The answers whose grounds are still the same; further ones are added to it."""
     if len(_answered) > _MOST_ASSETS:
         _answered.clear()
-    place, n_deleted = (log_id(view.instance), key), _n_deleted(view)
-    n_deleted_before, before = _answered.get(place, (n_deleted, {}))
-    known = {
+    place = (log_id(view.instance), key)
+    before = _answered.get(place, {})
+    known = _answered[place] = {
         one: before[one]
         for one, grounds in suspects.items()
-        if n_deleted == n_deleted_before and one in before and before[one][0] == grounds
+        if one in before and before[one][0] == grounds
     }
-    _answered[place] = (n_deleted, known)
     return known  # of this caller alone: two sensors tick at the same time
 
 
@@ -179,12 +178,12 @@ def _suspects(view: AssetGraphView, key: dg.AssetKey) -> Mapping[str, Grounds] |
         tag = get_input_event_pointer_tag(parent)
         deps.append(_Dep(tag, dimension, _newest(view, parent)))
     own, code_version = latest_in_view(view, key), graph.get(key).code_version
-    newest = _newest(view, key)
+    newest, n_deleted = _newest(view, key), _n_deleted(view)
     return _unless_same(
         ("suspects", log_id(view.instance), key),
-        (code_version, own, newest, deps),
+        (code_version, n_deleted, own, newest, deps),
         lambda: {
-            one: (code_version, newest[one], *(dep.of(one) for dep in deps))
+            one: (code_version, n_deleted, newest[one], *(dep.of(one) for dep in deps))
             for one, latest in own.items()
             if not _is_fresh(one, latest.tags, code_version, deps)
         },

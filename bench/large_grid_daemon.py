@@ -56,7 +56,7 @@ def _measured(name: str, ticks: Sequence[Mapping[str, Any]]) -> Measured:
     took = [one["endTimestamp"] - one["timestamp"] for one in ticks]
     n_runs = sum(len(one["runIds"]) for one in ticks)
     failed = [one["error"]["message"] for one in ticks if one["error"]]
-    said = f"{len(ticks)} ticks, {n_runs} runs; {' '.join(failed)}"
     if not took:
         return Measured(f"daemon: {name}", float("nan"), None, "no tick has ended")
+    said = f"{len(ticks)} ticks, slowest {max(took):.2f} s, {n_runs} runs; {' '.join(failed)}"
     return Measured(f"daemon: {name}", took[0], sorted(took[-3:])[len(took[-3:]) // 2], said)

@@ -37,12 +37,19 @@ class LiveDagster:
         log: takes their output.
         root: the checkout whose code is served.
         environment: what they find in their environment; None for that of this process.
+        start_s: how long they may take to answer.
     """
 
     def __init__(
-        self, log: Path, *, root: Path = ROOT, environment: Mapping[str, str] | None = None
+        self,
+        log: Path,
+        *,
+        root: Path = ROOT,
+        environment: Mapping[str, str] | None = None,
+        start_s: float = _START_S,
     ) -> None:
         self._log, self._root, self._environment = log, root, environment
+        self._start_s = start_s
         self.port = _free_port()
         self.graphql = GraphQL(self.url, f"see its output in {log}")
 
@@ -101,7 +108,7 @@ class LiveDagster:
 
     def _await(self) -> None:
         """Wait until the code location is loaded."""
-        end_s = time.monotonic() + _START_S
+        end_s = time.monotonic() + self._start_s
         while time.monotonic() < end_s and self._process.poll() is None:
             with contextlib.suppress(NoAnswerError):
                 for error in self.graphql.locations().values():

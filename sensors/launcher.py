@@ -5,6 +5,7 @@ the caller; how a long list is shown lives in `commands`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 from dagster._core.utils import make_new_run_id
@@ -210,18 +211,14 @@ class Launcher:
         self, assets: list[str], partition: str, settings: Mapping[str, object] | None = None
     ) -> Outcome:
         config = {"ops": {name: {"config": dict(settings)} for name in assets}} if settings else {}
-        job, run_id = self._defs.resolve_implicit_global_asset_job_def(), make_new_run_id()
-        with interruptible(self._instance, run_id):
-            result = job.execute_in_process(
-                run_config={**QUIET, **config},
-                instance=self._instance,
-                partition_key=partition or None,
-                tags=host_tags(),
-                asset_selection=[dg.AssetKey(name) for name in assets],
-                raise_on_error=False,
-                run_id=run_id,
-            )
-        return self._outcome(result, partition)
+        return self._execute(
+            self._defs.resolve_implicit_global_asset_job_def(),
+            partition,
+            run_config={**QUIET, **config},
+            partition_key=partition or None,
+            tags=host_tags(),
+            asset_selection=[dg.AssetKey(name) for name in assets],
+        )
 
     def _run(
         self,
@@ -232,16 +229,20 @@ class Launcher:
         tags: dict[str, str] | None = None,
         config: dict[str, object] | None = None,
     ) -> Outcome:
-        definition, run_id = self._defs.resolve_job_def(job), make_new_run_id()
-        config = {**QUIET, **(VERIFY_ONLY if job == MARK else {}), **(config or {})}
+        return self._execute(
+            self._defs.resolve_job_def(job),
+            partition,
+            run_config={**QUIET, **(VERIFY_ONLY if job == MARK else {}), **(config or {})},
+            partition_key=partition_key,
+            tags={**host_tags(), **(tags or {})},
+        )
+
+    def _execute(self, job: dg.JobDefinition, partition: str, **how: Any) -> Outcome:
+        """Run a job in this process; Ctrl-C ends more than the run."""
+        run_id = make_new_run_id()
         with interruptible(self._instance, run_id):
-            result = definition.execute_in_process(
-                run_config=config,
-                instance=self._instance,
-                partition_key=partition_key,
-                tags={**host_tags(), **(tags or {})},
-                raise_on_error=False,
-                run_id=run_id,
+            result = job.execute_in_process(
+                instance=self._instance, raise_on_error=False, run_id=run_id, **how
             )
         return self._outcome(result, partition)
 

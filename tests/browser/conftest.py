@@ -73,11 +73,11 @@ def dagster(workshop: Workshop, prepare: Callable[[Workshop], None]) -> Iterator
     """Web server, daemon and code server on the workshop."""
     prepare(workshop)
     log = workshop.folder / "dagster.log"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("commands.live_dagster._START_S", RUN_MS / 1000)
-        dagster = LiveDagster(log, root=workshop.root, environment=workshop.environment())
-        with dagster:
-            yield dagster
+    settings = workshop.environment()
+    with LiveDagster(
+        log, root=workshop.root, environment=settings, start_s=RUN_MS / 1000
+    ) as dagster:
+        yield dagster
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     shutil.copy(log, SCREENSHOTS / f"{workshop.folder.parent.name}.log")
 
